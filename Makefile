@@ -1,0 +1,155 @@
+# make            build everything          make demo        a cluster on loopback, from nothing
+# make check      all tests                 make check-fast  the part under a minute
+# make fuzz T=x SECONDS=60                  make install DESTDIR= prefix=/usr
+# SAN=address,undefined | SAN=thread | COV=1 are variants with a build directory of their own; V=1 shows commands.
+
+VERSION := 0.1.0
+prefix ?= /usr
+sysconfdir ?= /etc
+unitdir ?= $(prefix)/lib/systemd/system
+libexecdir ?= $(prefix)/lib/lps
+
+comma := ,
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),$(if $(COV),cov,release))
+B := build/$(VARIANT)
+G := build/gen
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+CC := gcc
+CPPFLAGS += -I. -I$(G) -D_GNU_SOURCE -DLPS_VERSION='"$(VERSION)"' -DLPS_LIBEXECDIR='"$(libexecdir)"' -MMD -MP
+CFLAGS ?= -O2 -g
+CFLAGS += -std=c11 -pthread -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wundef -Wvla -Werror -fno-common -fstack-protector-strong
+LDFLAGS += -pthread -Wl,--as-needed
+ifneq ($(SAN),)
+CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=$(SAN)
+endif
+ifneq ($(COV),)
+CFLAGS += -O0 --coverage
+LDFLAGS += --coverage
+endif
+
+# What each program may link (ARCHITECTURE in docs/architecture.md).
+LIBS_lps         := -lcurl -ljansson -lcrypto -lprotobuf-c -levent_core
+LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lcrypto
+LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lssl -lcrypto
+LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 -lcrypto
+LIBS_test        := -lcmocka -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 \
+	-lcurl -lssl -lcrypto
+
+PROGRAMS := lps lps-workerd lps-runner lps-masterd
+SRC_common      := $(wildcard common/*.c)
+SRC_lps         := $(wildcard worker/cli/*.c) $(wildcard worker/spawn/*.c)
+SRC_lps-workerd := $(wildcard worker/daemon/*.c) $(wildcard worker/spawn/*.c)
+SRC_lps-runner  := $(wildcard worker/runner/*.c)
+SRC_lps-masterd := $(wildcard master/daemon/*.c)
+SRC_gen         := $(G)/lps.pb-c.c $(G)/health.pb-c.c $(G)/www_assets.c
+
+# A program is its main.c, the other objects of its rooms, and of common what these need.
+objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
+AR_common := $(B)/lib/common.a
+ARCHIVES := $(AR_common) $(PROGRAMS:%=$(B)/lib/%.a)
+ALL_SRC := $(sort $(SRC_common) $(foreach p,$(PROGRAMS),$(SRC_$(p))) $(SRC_gen))
+
+TESTS  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
+FUZZ   := $(patsubst tests/fuzz/%_fuzz.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+
+.PHONY: all tests deps demo check check-fast check-style fuzz install clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS:%=$(B)/%)
+tests: all $(TESTS) $(FUZZ) $(BENCH)
+
+deps:
+	$(Q)tests/deps.sh
+
+$(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/lib/%.a $(AR_common)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %/main.o,$(call objs,$(SRC_$*))) $(B)/lib/$*.a $(AR_common) $(LIBS_$*)
+
+$(AR_common): $(call objs,$(SRC_common) $(G)/lps.pb-c.c $(G)/health.pb-c.c)
+define archive_rule
+$(B)/lib/$(1).a: $(filter-out %/main.o,$(call objs,$(SRC_$(1)))) | $(filter %/main.o,$(call objs,$(SRC_$(1))))
+$(B)/$(1): $(filter %/main.o,$(call objs,$(SRC_$(1))))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call archive_rule,$(p))))
+$(B)/lib/lps-masterd.a: $(call objs,$(G)/www_assets.c)
+
+$(ARCHIVES):
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/obj/%.o: %.c | $(G)/lps.pb-c.h $(G)/health.pb-c.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/obj/$(G)/%.o: $(G)/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-error -w -c -o $@ $<
+
+$(G)/%.pb-c.c $(G)/%.pb-c.h: proto/%.proto
+	$(call say,PROTOC,$<)
+	$(Q)mkdir -p $(G) && protoc --proto_path=proto --c_out=$(G) $<
+
+WWW_SRC := $(wildcard master/www/src/*) master/www/package.json master/www/package-lock.json master/www/build.mjs
+$(G)/www_assets.c: $(WWW_SRC)
+	$(call say,WWW,$@)
+	$(Q)mkdir -p $(G) && cd master/www && npm ci --silent --no-audit --no-fund && node build.mjs $(abspath $@)
+
+# --- Tests ---
+
+$(B)/unit/%: tests/unit/%.c $(ARCHIVES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
+
+# Replays files of its corpus; `make fuzz` links the same target with libFuzzer.
+$(B)/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(ARCHIVES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< tests/fuzz/replay.c \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
+
+$(B)/bench/%: tests/bench/%.c $(AR_common)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(AR_common) \
+		-lnghttp2 -levent_core -ljansson -lssl -lcrypto
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
+	$(Q)tests/run --build $(B)
+
+check-fast: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
+	$(Q)tests/run --build $(B) --fast
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(B)/bench/target
+	$(Q)tests/demo --build $(B)
+
+SECONDS ?= 60
+FUZZ_SRC = $(SRC_common) $(filter-out %/main.c,$(SRC_lps) $(SRC_lps-workerd) $(SRC_lps-runner) $(SRC_lps-masterd)) \
+	$(filter %.pb-c.c,$(SRC_gen))
+fuzz: $(G)/lps.pb-c.h $(G)/health.pb-c.h
+	$(call say,FUZZ,$(T) for $(SECONDS) s)
+	$(Q)mkdir -p build/fuzz/$(T).corpus && cd build/fuzz && \
+	for f in $(sort $(FUZZ_SRC)); do echo $$f; done | (cd $(CURDIR) && tests/fuzz/build.sh $(T) '$(CPPFLAGS)')
+	$(Q)build/fuzz/$(T) -max_total_time=$(SECONDS) -max_len=65536 build/fuzz/$(T).corpus tests/fuzz/corpus/$(T)
+
+# --- Install ---
+
+install: all
+	install -Dm755 -t $(DESTDIR)$(prefix)/bin $(B)/lps
+	install -Dm755 -t $(DESTDIR)$(prefix)/sbin $(B)/lps-masterd $(B)/lps-workerd
+	install -Dm755 -t $(DESTDIR)$(libexecdir) $(B)/lps-runner
+	install -Dm644 -t $(DESTDIR)$(unitdir) $(wildcard systemd/*.service systemd/*.socket)
+	install -Dm644 systemd/lps.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/lps.conf
+	install -Dm644 -t $(DESTDIR)$(sysconfdir)/lps config/lpsSettings.json
+
+clean:
+	rm -rf build
+
+-include $(patsubst %,%.d,$(TESTS) $(FUZZ) $(BENCH)) $(patsubst %.o,%.d,$(call objs,$(ALL_SRC)))

@@ -1,0 +1,42 @@
+// Merging of windows: over workers within a second, over seconds into totals and a timeline. PURE.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/metrics.h"
+
+// One second of the whole cluster, small enough to keep all of a run.
+struct aggregate_point {
+    int64_t k;
+    uint32_t n_sources;                          // workers whose window k is in
+    uint64_t started, completed, failed, errors; // errors: metrics_n_errors
+    uint64_t bytes_sent, bytes_received;
+    uint64_t in_flight;
+    uint64_t p50_us, p90_us, p95_us, p99_us, p999_us, max_us; // service latency of this second
+};
+
+struct aggregate;
+
+// Windows below the horizon (newest k minus keep_s) are merged into the totals for good; a later
+// one for such a k still counts in totals and in its point's counters, not in its percentiles.
+struct aggregate *aggregate_new(uint32_t n_series, uint32_t keep_s);
+void aggregate_free(struct aggregate *a);
+
+// Borrows w. k from -1 to 31536000, else -ERANGE and nothing is counted. source < 100000 identifies
+// who sent it, for n_sources and the gauges.
+int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_window *w);
+
+// Borrowed until the next call that takes a non-const a. Totals: n_series series, histograms
+// included.
+const struct metrics_series *aggregate_totals(const struct aggregate *a);
+// All series in one, histograms included.
+const struct metrics_series *aggregate_total(const struct aggregate *a);
+// Points in ascending k without holes from 0 (or the least k).
+const struct aggregate_point *aggregate_points(const struct aggregate *a, size_t *ret_n);
+// The point of k, or NULL.
+const struct aggregate_point *aggregate_point_at(const struct aggregate *a, int64_t k);
+// The merged window k while it is above the horizon, else NULL: for heat maps, per-series rates and
+// the store.
+const struct metrics_window *aggregate_window(const struct aggregate *a, int64_t k);
+int64_t aggregate_newest(const struct aggregate *a); // -1: none yet

@@ -1,0 +1,61 @@
+// Settings: lpsSettings.json, one table of keys for parsing, checking, printing and documentation.
+// PURE but for conf_load and conf_save.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/diag.h"
+
+#define CONF_PATH_DEFAULT "/etc/lps/lpsSettings.json"
+
+struct conf {
+    struct {
+        char *master_node_ip;        // MasterNodeIP: address or host name
+        bool master_node_is_worker;  // MasterNodeIsWorker
+        uint64_t grpc_port;          // GRPCPort
+        uint64_t expected_workers;   // ExpectedNumberOfWorkers; 0: the first submission is enough
+        char *node_name;             // NodeName; the host's when absent
+        uint64_t start_lead_ms;      // StartLead, seconds in the file
+        uint64_t lease_ms;           // Lease
+        uint64_t backoff_min_ms;     // ReconnectDelay
+        uint64_t backoff_max_ms;     // ReconnectDelayMax
+        uint64_t connect_timeout_ms; // ConnectTimeout
+        uint64_t rejoin_grace_ms;    // RejoinGrace
+        uint64_t master_loss_timeout_ms; // MasterLossTimeout
+        uint64_t drain_ms;               // DrainTimeout
+        bool insecure;                   // Insecure
+    } cluster;
+    struct {
+        bool enabled;       // BuiltInDashboard
+        uint64_t port;      // Port
+        uint64_t refresh_s; // RefreshRate
+    } dashboard;
+    struct {
+        uint64_t timeout_s; // ClientTimeoutInSeconds
+    } http_client;
+    struct {
+        int console_level; // ConsoleLogingLevel and ConsoleLoggingLevel: a syslog priority
+    } logger;
+};
+
+// All defaults. Then conf_free.
+struct conf *conf_new(void);
+void conf_free(struct conf *conf);
+// Strict: see conf_load. Names in messages are "Cluster.GRPCPort".
+int conf_parse(const char *text, size_t len, struct diag *d, struct conf **ret_conf);
+// 0; -ENOENT (missing is an error only to who named it); -EINVAL with entries in d; -errno.
+int conf_load(const char *path, struct diag *d, struct conf **ret_conf);
+// Effective settings as a file that parses to the same; the caller frees.
+char *conf_format(const struct conf *conf);
+// Sets "Cluster.GRPCPort" = text in the file's JSON and writes it back whole (temporary file,
+// rename), keeping the other members. 0, -EINVAL with d, -errno.
+int conf_edit(const char *path, const char *const *keys, const char *const *values, size_t n,
+              struct diag *d);
+
+// The table, for man pages and tests: row i, false past the end.
+struct conf_key {
+    const char *section, *name, *type, *range, *dflt, *doc;
+    bool reloadable;
+};
+bool conf_key_at(size_t i, struct conf_key *ret_key);
