@@ -39,7 +39,11 @@ LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljanss
 LIBS_test        := -lcmocka -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 \
 	-lcurl -lssl -lcrypto
 
-PROGRAMS := lps lps-workerd lps-runner lps-masterd
+ROOM_lps := worker/cli
+ROOM_lps-workerd := worker/daemon
+ROOM_lps-runner := worker/runner
+ROOM_lps-masterd := master/daemon
+PROGRAMS := $(foreach p,lps lps-workerd lps-runner lps-masterd,$(if $(wildcard $(ROOM_$(p))/main.c),$(p)))
 SRC_common      := $(wildcard common/*.c)
 SRC_lps         := $(wildcard worker/cli/*.c) $(wildcard worker/spawn/*.c)
 SRC_lps-workerd := $(wildcard worker/daemon/*.c) $(wildcard worker/spawn/*.c)
@@ -148,6 +152,9 @@ install: all
 	install -Dm644 -t $(DESTDIR)$(unitdir) $(wildcard systemd/*.service systemd/*.socket)
 	install -Dm644 systemd/lps.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/lps.conf
 	install -Dm644 -t $(DESTDIR)$(sysconfdir)/lps config/lpsSettings.json
+	install -Dm644 -t $(DESTDIR)$(prefix)/share/man/man1 $(wildcard docs/*.1)
+	install -Dm644 -t $(DESTDIR)$(prefix)/share/man/man5 $(wildcard docs/*.5)
+	install -Dm644 -t $(DESTDIR)$(prefix)/share/man/man8 $(wildcard docs/*.8)
 
 clean:
 	rm -rf build

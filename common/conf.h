@@ -1,5 +1,5 @@
 // Settings: lpsSettings.json, one table of keys for parsing, checking, printing and documentation.
-// PURE but for conf_load and conf_save.
+// PURE but for conf_load, conf_edit and conf_take_host_name.
 #pragma once
 
 #include <stdbool.h>
@@ -7,6 +7,7 @@
 
 #include "common/diag.h"
 
+#define CONF_BYTES_MAX    (1024 * 1024)
 #define CONF_PATH_DEFAULT "/etc/lps/lpsSettings.json"
 
 struct conf {
@@ -15,7 +16,7 @@ struct conf {
         bool master_node_is_worker;  // MasterNodeIsWorker
         uint64_t grpc_port;          // GRPCPort
         uint64_t expected_workers;   // ExpectedNumberOfWorkers; 0: the first submission is enough
-        char *node_name;             // NodeName; the host's when absent
+        char *node_name;             // NodeName; NULL: not given and not yet the host's
         uint64_t start_lead_ms;      // StartLead, seconds in the file
         uint64_t lease_ms;           // Lease
         uint64_t backoff_min_ms;     // ReconnectDelay
@@ -32,26 +33,40 @@ struct conf {
         uint64_t refresh_s; // RefreshRate
     } dashboard;
     struct {
-        uint64_t timeout_s; // ClientTimeoutInSeconds
+        uint64_t timeout_ms; // ClientTimeoutInSeconds
     } http_client;
     struct {
-        int console_level; // ConsoleLogingLevel and ConsoleLoggingLevel: a syslog priority
+        int console_level; // ConsoleLoggingLevel (or ConsoleLogingLevel): a syslog priority
     } logger;
+    // What the file says that has no effect, for one notice: "Watchdog, FileLogger.LogFilePath";
+    // NULL: nothing.
+    char *ignored;
 };
 
-// All defaults. Then conf_free.
+// All defaults, without a node name. Then conf_free.
 struct conf *conf_new(void);
 void conf_free(struct conf *conf);
 // Strict: see conf_load. Names in messages are "Cluster.GRPCPort".
 int conf_parse(const char *text, size_t len, struct diag *d, struct conf **ret_conf);
-// 0; -ENOENT (missing is an error only to who named it); -EINVAL with entries in d; -errno.
+// With the host's name where NodeName is absent. 0; -ENOENT (missing is an error only to who named
+// it: others take conf_new and conf_take_host_name); -EINVAL with entries in d; -errno.
 int conf_load(const char *path, struct diag *d, struct conf **ret_conf);
+// 0, or -EINVAL with an entry in d: the host's name is none for a node.
+int conf_take_host_name(struct conf *conf, struct diag *d);
 // Effective settings as a file that parses to the same; the caller frees.
 char *conf_format(const struct conf *conf);
 // Sets "Cluster.GRPCPort" = text in the file's JSON and writes it back whole (temporary file,
-// rename), keeping the other members. 0, -EINVAL with d, -errno.
+// rename), keeping the other members, owner and mode; a file that is missing is made. 0, -EINVAL
+// with d (then nothing is written), -errno.
 int conf_edit(const char *path, const char *const *keys, const char *const *values, size_t n,
               struct diag *d);
+
+// Where the master's gRPC is: "127.0.0.1:5001", "[::1]:5001"; the caller frees.
+char *conf_master_address(const struct conf *conf);
+// Whether an address or host name can mean only this host: "localhost", 127.0.0.0/8, ::1.
+bool conf_is_loopback(const char *host);
+// 1 to 64 of [A-Za-z0-9._-].
+bool conf_is_node_name(const char *name);
 
 // The table, for man pages and tests: row i, false past the end.
 struct conf_key {

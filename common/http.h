@@ -9,8 +9,9 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#define HTTP_HEAD_MAX (16 * 1024)
-#define HTTP_IDLE_S   30
+#define HTTP_HEAD_MAX    (16 * 1024)
+#define HTTP_IDLE_S      30
+#define HTTP_STREAMS_MAX 64 // of one server
 #define HTTP_STREAM_MAX \
     (256 * 1024) // bytes waiting on one stream; beyond it whole events are skipped
 
@@ -41,9 +42,13 @@ int http_server_listen_tcp(struct http_server *server, const char *address, uint
 int http_server_listen_unix(struct http_server *server, const char *path, int mode);
 // Takes a listening descriptor (systemd's).
 int http_server_listen_fd(struct http_server *server, int fd);
-// Streams are closed (on_close comes), listeners too.
+// Streams are closed (on_close comes), listeners too, and requests that were not replied to.
 void http_server_free(struct http_server *server);
+// How many requests were answered with 400, 403, 405, 413 or 501, those included that never reached
+// a route: malformed, too large, a Host that is neither an address nor localhost on TCP.
+uint64_t http_server_n_bad(const struct http_server *server);
 
+// What these return is borrowed until the reply.
 const char *http_request_path(const struct http_request *req);          // decoded, without query
 const char *http_request_arg(const struct http_request *req, size_t i); // i-th {}; NULL: none
 const char *http_request_query(const struct http_request *req,
@@ -64,7 +69,8 @@ void http_reply_error(struct http_request *req, int status, const char *code, in
 void http_reply_static(struct http_request *req, const char *type, const void *bytes, size_t len,
                        bool gzip, const char *etag);
 
-// An endless reply. on_close: the peer went away or the server is freed; not after http_stream_end.
+// An endless reply. NULL: there are HTTP_STREAMS_MAX already, and 503 was replied. on_close: the
+// peer went away or the server is freed; the stream is gone after it; not after http_stream_end.
 struct http_stream *http_reply_stream(struct http_request *req, const char *type,
                                       void (*on_close)(struct http_stream *stream, void *arg),
                                       void *arg);

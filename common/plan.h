@@ -1,6 +1,7 @@
 // The canonical test plan: parse, check, format, digest. PURE; used by every program.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -8,11 +9,15 @@
 
 #include "common/diag.h"
 
-#define PLAN_BYTES_MAX   (256 * 1024)       // canonical JSON
-#define PLAN_FILES_MAX   (32 * 1024 * 1024) // content of all files together
-#define PLAN_SERIES_MAX  1000
-#define PLAN_CLIENTS_MAX 1000000
-#define PLAN_HEADERS_MAX 100
+#define PLAN_BYTES_MAX      (256 * 1024)       // canonical JSON
+#define PLAN_FILES_MAX      (32 * 1024 * 1024) // content of all files together
+#define PLAN_SERIES_MAX     1000
+#define PLAN_CLIENTS_MAX    1000000
+#define PLAN_HEADERS_MAX    100
+#define PLAN_COUNT_MAX      1000000000000 // requests of a client
+#define PLAN_DURATION_MAX_S 31536000
+#define PLAN_DELAY_MAX_MS   86400000
+#define PLAN_URL_MAX        16384
 
 enum plan_mode {
     PLAN_MODE_UNDEFINED = 0,
@@ -27,7 +32,7 @@ struct plan_header {
 
 // URL in its parts (RFC 3986); http and https only.
 struct plan_url {
-    char *text;
+    char *text; // in its one spelling
     bool tls;
     char *host; // lower case, without brackets
     uint16_t port;
@@ -41,8 +46,8 @@ struct plan_iteration {
     uint64_t request_count; // R, per client; else 0
     uint64_t duration_s;    // D; else 0
     struct plan_url url;
-    char *method; // upper case
-    struct plan_header *headers;
+    char *method;                // upper case
+    struct plan_header *headers; // by name, values of one name in their order
     size_t n_headers;
     char *payload;         // text; NULL: none or a file
     char payload_file[65]; // SHA-256 in hex of a file that travels beside the plan; "": none
@@ -80,7 +85,7 @@ uint32_t plan_n_series(const struct plan *plan);
 // Borrowed from plan; id < plan_n_series.
 void plan_series(const struct plan *plan, uint32_t id, const struct plan_round **ret_round,
                  const struct plan_iteration **ret_iteration);
-// Clients over all rounds, for checks of what fits.
+// Clients of the largest round, for checks of what fits: rounds run one after another.
 uint64_t plan_max_clients(const struct plan *plan);
 
 // "http://host:port/path"; fragment dropped, empty path becomes "/". 0, or -EINVAL with a text
@@ -91,3 +96,5 @@ void plan_url_done(struct plan_url *url);
 // A name (RFC 9110 token, at most 256) and a value (no CR, LF, NUL; at most 16384). 0, or -EINVAL
 // and an entry in d.
 int plan_check_header(const char *name, const char *value, struct diag *d, int line, int column);
+// Whether "$" begins a variable or a method call in text (reserved: nothing replaces them yet).
+bool plan_has_placeholder(const char *text);

@@ -22,7 +22,7 @@ enum result_exit {
 };
 
 enum result_member_state {
-    RESULT_MEMBER_UNDEFINED = 0,
+    RESULT_MEMBER_UNDEFINED = 0, // still active
     RESULT_MEMBER_DONE,
     RESULT_MEMBER_LOST,
     RESULT_MEMBER_OBSERVER,
@@ -33,6 +33,7 @@ struct result_member {
     enum result_member_state state;
     const char *reason; // of a loss: "stream lost", "runner killed by signal 9"; NULL: none
     int64_t last_k;     // newest window committed; -1: none
+    uint64_t errors;    // metrics_n_errors over its windows
     bool has_start;
     int64_t start_skew_ns, start_error_ns;
     int64_t joined_ns;              // 0: from the start
@@ -46,6 +47,7 @@ struct result_input {
     const struct plan *plan;
     int64_t started_wall_ms;
     int64_t duration_ns; // T0 to the last completion known
+    bool running;        // not over: no verdict yet
     bool cancelled;
     bool durable;         // false: the store failed, acknowledged from memory
     uint32_t min_members; // done members below this: degraded
@@ -57,6 +59,8 @@ struct result_input {
 
 // The document "lps.result/1" of docs/result.md; a new reference.
 json_t *result_build(const struct result_input *in);
+// Points as columns, as in "timeline"; a new reference.
+json_t *result_points(const struct aggregate_point *points, size_t n);
 // From the document alone.
 int result_exit_code(const json_t *result);
 // The text for people, at most `width` columns (0: 80), with ANSI colours or not; the caller frees.

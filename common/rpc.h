@@ -35,7 +35,8 @@ struct rpc_client; // one channel to one address
 struct rpc_call;   // one stream or unary call, of either side
 
 // Messages are borrowed during the call-back. on_close comes exactly once, last, also when opening
-// failed; the call is freed after it returns. Any call-back may be NULL.
+// failed; the call is freed after it returns. Any call-back may be NULL; without on_half_close the
+// server ends the call with OK there.
 struct rpc_call_ops {
     void (*on_open)(struct rpc_call *call,
                     void *arg); // client: the server answered with initial metadata
@@ -60,8 +61,8 @@ void rpc_loop_free(struct rpc_loop *loop);
 // Methods are borrowed. grpc.health.v1 Check and Watch are served as well.
 struct rpc_server *rpc_server_new(struct rpc_loop *loop, const struct rpc_method *methods,
                                   size_t n_methods);
-// address "127.0.0.1:5001", port 0 chooses one. Plain text. 0, or -EADDRINUSE, -EADDRNOTAVAIL,
-// -EINVAL with the reason in err.
+// Once, or again after it failed. address "127.0.0.1:5001", port 0 chooses one. Plain text. 0, or
+// -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL or another -errno with the reason in err.
 int rpc_server_listen(struct rpc_server *server, const char *address, uint16_t *ret_port, char *err,
                       size_t err_size);
 void rpc_server_set_serving(struct rpc_server *server, bool serving); // health
@@ -70,7 +71,8 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving); // health
 void rpc_server_shutdown(struct rpc_server *server, int grace_ms, void (*done)(void *arg),
                          void *arg);
 
-// connect_timeout_ms bounds name, connect and handshake of one attempt.
+// connect_timeout_ms bounds a call from its beginning to on_open: name, connect, handshake, and the
+// server's acceptance.
 struct rpc_client *rpc_client_new(struct rpc_loop *loop, const char *address,
                                   int connect_timeout_ms);
 // Calls still open are cancelled; their on_close comes later, before rpc_loop_free returns.
@@ -91,13 +93,16 @@ int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message);
 void rpc_call_finish(struct rpc_call *call, enum rpc_status status, const char *details);
 void rpc_call_half_close(struct rpc_call *call); // client
 void rpc_call_cancel(struct rpc_call *call);
-void rpc_call_pause(struct rpc_call *call,
-                    bool paused);                 // on_message stops; flow control holds the peer
+// on_message stops, after at most one more unless called from there; flow control holds the peer.
+// On a client the end, too, waits behind messages that were not read.
+void rpc_call_pause(struct rpc_call *call, bool paused);
 const char *rpc_call_peer(struct rpc_call *call); // "ipv4:127.0.0.1:49184", borrowed
 void *rpc_call_arg(struct rpc_call *call);
 
 // An arena for protobuf-c's unpack: one bump allocation a message; reset, not freed piecewise.
-// Unpacked messages live until the next rpc_arena_reset.
+// Unpacked messages live until the next rpc_arena_reset. A message that would need more than
+// RPC_ARENA_MAX bytes (two bytes of it can be a large empty submessage) is not unpacked: NULL.
+#define RPC_ARENA_MAX (16 * 1024 * 1024)
 struct rpc_arena;
 struct rpc_arena *rpc_arena_new(void);
 ProtobufCAllocator *rpc_arena_allocator(struct rpc_arena *arena);

@@ -246,11 +246,60 @@ char *str_bytes(uint64_t n, char *out, size_t size)
 
 char *str_us(uint64_t us, char *out, size_t size)
 {
+    double v = us < 1000000 ? (double)us / 1e3 : (double)us / 1e6;
+
     if (us < 1000)
         snprintf(out, size, "%" PRIu64 " us", us);
-    else if (us < 1000000)
-        snprintf(out, size, "%.*f ms", us < 100000 ? 2 : 1, (double)us / 1e3);
-    else
-        snprintf(out, size, "%.2f s", (double)us / 1e6);
+    else // three significant digits
+        snprintf(out, size, "%.*f %s",
+                 v < 9.995   ? 2
+                 : v < 99.95 ? 1
+                             : 0,
+                 v, us < 1000000 ? "ms" : "s");
     return out;
+}
+
+// Insertions, deletions and replacements (Levenshtein) between two words of at most NEAREST_MAX
+// bytes.
+#define NEAREST_MAX 64
+
+static size_t edits(const char *a, const char *b)
+{
+    size_t row[NEAREST_MAX + 1], len = strlen(b);
+
+    for (size_t j = 0; j <= len; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < len; j++) {
+            size_t best = diagonal + (tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]));
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j + 1] + 1 < best)
+                best = row[j + 1] + 1;
+            diagonal = row[j + 1];
+            row[j + 1] = best;
+        }
+    }
+    return row[len];
+}
+
+const char *str_nearest(const char *word, const char *const *candidates, size_t n)
+{
+    size_t least = strlen(word) / 3 + 2; // from here on it is another word
+    const char *nearest = NULL;
+
+    if (strlen(word) > NEAREST_MAX)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (strlen(candidates[i]) > NEAREST_MAX)
+            continue;
+        size_t d = edits(word, candidates[i]);
+        if (d < least) {
+            least = d;
+            nearest = candidates[i];
+        }
+    }
+    return nearest;
 }

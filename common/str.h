@@ -36,6 +36,10 @@ int str_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret_value
 // "true" or "false" in any case. 0 or -EINVAL.
 int str_parse_bool(const char *s, bool *ret_value);
 
+// The candidate that word was probably meant to be, letter case aside: few edits away for its
+// length. NULL: none.
+const char *str_nearest(const char *word, const char *const *candidates, size_t n);
+
 // Lower-case hex of n bytes into out[2 n + 1].
 void str_hex(const void *bytes, size_t n, char *out);
 // Exactly n bytes from 2 n hex digits. 0 or -EINVAL.
@@ -51,5 +55,5 @@ void str_sha256(const void *bytes, size_t n, uint8_t out[32]);
 
 // "1.2 MiB", "950 B"; into out, returns out.
 char *str_bytes(uint64_t n, char *out, size_t size);
-// "850 us", "12.3 ms", "4.56 s"; into out, returns out.
+// Three digits: "850 us", "12.3 ms", "4.56 s"; into out, returns out.
 char *str_us(uint64_t us, char *out, size_t size);

@@ -14,7 +14,8 @@ struct spawn;
 
 // Borrowed messages. on_exit comes exactly once, last, after the process was reaped: failure is
 // NULL when FIN came and the exit status was 0, else a text such as "runner killed by signal 9
-// (Killed)" or "runner sent 12 bytes that are no frame".
+// (Killed)" or "runner sent 12 bytes that are no frame". spawn_free may be called from on_exit, not
+// from the others.
 struct spawn_ops {
     void (*on_window)(const Lps__V1__Window *window, void *arg);
     void (*on_fin)(const Lps__V1__RunnerFin *fin, void *arg);
@@ -25,7 +26,8 @@ struct spawn_ops {
 // no call-back comes. ops and arg are borrowed.
 int spawn_start(struct event_base *base, const Lps__V1__RunnerStart *start,
                 const struct spawn_ops *ops, void *arg, struct spawn **ret_spawn);
-void spawn_stop(struct spawn *s, bool abort); // drain, or cut
+// Drain, or cut. A runner that does not end soon after is killed.
+void spawn_stop(struct spawn *s, bool abort);
 pid_t spawn_pid(const struct spawn *s);
 // NULL is fine. Kills a runner that still runs and waits for it; no call-back.
 void spawn_free(struct spawn *s);

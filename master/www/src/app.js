@@ -1,1 +1,155 @@
-document.getElementById("app").textContent = "LPS";
+// The dashboard: what is the cluster doing, who is here, what does the target answer.
+import { html, render, useEffect, useState } from "./ui.js";
+import { Chart } from "./chart.js";
+import { follow } from "./feed.js";
+import { bytes, clock, count, micros, percent, short } from "./format.js";
+
+const STALE_MS = 4000;
+const STEPS = ["Created", "Ready", "Running", "Stopped"];
+
+function Strip({ state, run }) {
+  const now = run?.state ?? state.state;
+  const at = now === "Failed" ? STEPS.length - 1 : STEPS.indexOf(now);
+  const label = (step, i) => {
+    if (step === "Created" && run && now === "Created") return `Created · ${run.counted}/${run.expected}`;
+    return i === STEPS.length - 1 && now === "Failed" ? "Failed" : step;
+  };
+  return html`<ol class="strip" data-state=${now}>
+    ${STEPS.map((step, i) => html`<li class=${i < at ? "past" : i === at ? "now " + now.toLowerCase() : ""}>${label(step, i)}</li>`)}
+  </ol>`;
+}
+
+function Header({ feed }) {
+  const { state } = feed;
+  const run = state.run;
+  return html`<header>
+    <div class="title">
+      <h1>LPS</h1>
+      <span class="plan">${run ? run.plan : "no run yet"}</span>
+      ${run && html`<code title=${run.id}>${run.id.slice(0, 8)}</code>`}
+      ${(run?.flags ?? []).map((flag) => html`<b class="flag">${flag}</b>`)}
+      <span class="spring"></span>
+      ${run && run.startsAt > 0 && html`<time>${clock((run.elapsedMs ?? 0) / 1000)}</time>`}
+      <span class="muted">${state.node} · ${state.version}</span>
+    </div>
+    <${Strip} state=${state} run=${run} />
+    <p class="status">${state.status}</p>
+  </header>`;
+}
+
+function Tile({ name, value, note, id, bad }) {
+  return html`<div class=${"tile" + (bad ? " bad" : "")}><span>${name}</span><strong id=${id}>${value}</strong><small>${note}</small></div>`;
+}
+
+function Tiles({ feed }) {
+  const { points, totals } = feed;
+  const last = points.k.length - 1;
+  const at = (key) => (last >= 0 ? points[key][last] : null);
+  return html`<div class="tiles" id="tiles" data-run=${feed.run} data-k=${feed.k}>
+    <${Tile} name="requests" id="requests" value=${count(totals?.requests)} note=${`${short(at("completed"))}/s now`} />
+    <${Tile} name="errors" id="errors" value=${count(totals?.errors)} bad=${totals?.errors > 0}
+      note=${totals ? percent(totals.errors, totals.completed + totals.failed) : "–"} />
+    <${Tile} name="p50" id="p50" value=${micros(totals?.p50Us)} note=${`${micros(at("p50Us"))} now`} />
+    <${Tile} name="p99" id="p99" value=${micros(totals?.p99Us)} note=${`${micros(at("p99Us"))} now`} />
+    <${Tile} name="in flight" value=${count(at("inFlight"))} note=${`${count(at("workers"))} workers`} />
+    <${Tile} name="received" value=${last >= 0 ? bytes(at("bytesReceived")) + "/s" : "–"}
+      note=${last >= 0 ? `sent ${bytes(at("bytesSent"))}/s` : ""} />
+  </div>`;
+}
+
+const MEMBER_WORD = { Created: "waiting", Ready: "armed", Running: "running", Stopped: "done", Failed: "lost" };
+
+function nodeRows(state) {
+  const members = new Map((state.run?.members ?? []).map((member) => [member.node, member]));
+  const rows = state.nodes.map((node) => ({ ...node, member: members.get(node.node) }));
+  for (const member of members.values()) {
+    if (!state.nodes.some((node) => node.node === member.node)) rows.push({ node: member.node, connected: false, member });
+  }
+  return rows.sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+}
+
+function Nodes({ state }) {
+  const run = state.run;
+  const word = (row) => {
+    if (row.member?.observer) return "observer";
+    if (row.member) return MEMBER_WORD[row.member.state] ?? row.member.state;
+    return row.connected ? "idle" : "away";
+  };
+  const missing = run?.state === "Created" ? Math.max(0, run.expected - run.counted) : 0;
+  const skew = (member) =>
+    member?.startSkewUs == null ? "–" : `${(member.startSkewUs / 1000).toFixed(2)} ± ${(member.startErrorUs / 1000).toFixed(2)} ms`;
+  return html`<section class="card nodes">
+    <h2>Workers <small>${state.nodes.filter((node) => node.connected).length} connected${missing ? `, ${missing} missing` : ""}</small></h2>
+    <div class="scroll"><table>
+      <thead><tr><th>worker</th><th>state</th><th class="n">requests</th><th class="n">errors</th><th class="n">in flight</th>
+        <th class="n">data to</th><th class="n">start skew</th><th class="n">round trip</th><th class="n">clock</th><th class="n">CPUs</th><th>version</th></tr></thead>
+      <tbody>
+        ${nodeRows(state).map((row) => html`<tr key=${row.node} class=${word(row)}>
+          <td>${row.node}</td>
+          <td><i class="dot"></i>${word(row)}${row.member?.joinedMs > 0 ? ` +${(row.member.joinedMs / 1000).toFixed(1)} s` : ""}
+            ${row.member?.reason && html`<small>${row.member.reason}</small>`}</td>
+          <td class="n">${count(row.member?.requests)}</td><td class="n">${count(row.member?.errors)}</td>
+          <td class="n">${count(row.member?.inFlight)}</td>
+          <td class="n">${row.member?.lastK >= 0 ? `${row.member.lastK} s` : "–"}</td>
+          <td class="n">${skew(row.member)}</td>
+          <td class="n">${row.rttUs > 0 ? micros(row.rttUs) : "–"}</td>
+          <td class="n">${row.clockSamples > 0 ? `± ${micros(row.clockErrorUs)}` : "–"}</td>
+          <td class="n">${count(row.cpus)}</td><td>${row.version ?? "–"}</td>
+        </tr>`)}
+        ${Array.from({ length: missing }, (_, i) => html`<tr key=${"missing" + i} class="missing"><td colspan="11"><i class="dot"></i>a worker is missing</td></tr>`)}
+        ${state.nodes.length === 0 && !missing && html`<tr class="missing"><td colspan="11">no worker has connected yet: start lps-workerd on each host</td></tr>`}
+      </tbody>
+    </table></div>
+  </section>`;
+}
+
+function Counts({ title, note, rows, bad }) {
+  const total = rows.reduce((sum, [, n]) => sum + n, 0);
+  return html`<section class="card">
+    <h2>${title} <small>${note}</small></h2>
+    ${rows.length === 0 && html`<p class="muted">none</p>`}
+    <table class="counts"><tbody>
+      ${rows.map(([name, n]) => html`<tr key=${name} class=${bad(name) ? "bad" : ""}>
+        <td>${name}</td><td class="n">${count(n)}</td><td class="n muted">${percent(n, total)}</td>
+        <td class="bar"><progress max=${total} value=${n}></progress></td></tr>`)}
+    </tbody></table>
+  </section>`;
+}
+
+const largest = (counts) => Object.entries(counts ?? {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
+
+function App() {
+  const [feed, setFeed] = useState(null);
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const source = follow(setFeed);
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => {
+      source.close();
+      clearInterval(timer);
+    };
+  }, []);
+
+  if (!feed?.state) return html`<p class="status">${feed && !feed.live ? "the master does not answer" : "connecting"}</p>`;
+  const { state, points, totals } = feed;
+  const stale = !feed.live || (state.nodes.some((node) => node.connected) && now - feed.at > STALE_MS);
+  return html`
+    ${stale && html`<div class="stale" role="alert">No data for ${clock((now - feed.at) / 1000)}: what you see is old.</div>`}
+    <${Header} feed=${feed} />
+    <main>
+      <${Tiles} feed=${feed} />
+      ${state.run?.state === "Created" && html`<${Nodes} state=${state} />`}
+      <div class="grid" key=${feed.run}>
+        <${Chart} title="Requests" note="per second" points=${points} format=${short}
+          lines=${[{ key: "completed", label: "completed", color: "--good", fill: true }, { key: "requests", label: "sent", color: "--ink", dash: [4, 3] },
+            { key: "errors", label: "errors", color: "--bad", fill: true }]} />
+        <${Chart} title="Service time" note="sent to last byte, of each second" points=${points} format=${micros}
+          lines=${[{ key: "p50Us", label: "p50", color: "--good" }, { key: "p90Us", label: "p90", color: "--blue" }, { key: "p99Us", label: "p99", color: "--warn" }]} />
+        <${Counts} title="Status codes" note=${count(totals?.completed) + " responses"} rows=${largest(totals?.statusCodes)} bad=${(code) => code >= "400"} />
+        <${Counts} title="Errors by kind" note="requests without a whole response" rows=${largest(totals?.errorKinds)} bad=${() => true} />
+      </div>
+      ${state.run?.state !== "Created" && html`<${Nodes} state=${state} />`}
+    </main>`;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,448 @@
+#include "common/conf.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include "common/conf_table.h"
+#include "common/jcheck.h"
+#include "common/jtext.h"
+#include "common/str.h"
+
+#define KEYS_MAX 64 // rows of the table, and candidates for a misspelt key
+
+static const int priorities[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT}; // of a level
+
+// One walk through the file's settings.
+struct reader {
+    struct jcheck c;
+    struct conf *conf;
+    const char *seen[KEYS_MAX]; // by row: the spelling that was used
+};
+
+static void *field(struct conf *conf, const struct conf_row *row)
+{
+    return (char *)conf + row->offset;
+}
+
+// --- Values ---
+
+static int fail_type(struct jcheck *c, const json_t *json, const char *expected)
+{
+    char quote[JTEXT_QUOTE_SIZE];
+
+    return jcheck_fail(c, "found %s, expected %s", jtext_quote(json, quote, sizeof quote),
+                       expected);
+}
+
+static bool has_only(const char *text, const char *also)
+{
+    for (; *text != '\0'; text++)
+        if (!isalnum((unsigned char)*text) && strchr(also, *text) == NULL)
+            return false;
+    return true;
+}
+
+static bool is_host(const char *text)
+{
+    size_t len = strlen(text);
+    struct in6_addr address;
+
+    if (len == 0 || len > 253)
+        return false;
+    if (strchr(text, ':') != NULL)
+        return inet_pton(AF_INET6, text, &address) == 1;
+    if (strspn(text, "0123456789.") == len)
+        return inet_pton(AF_INET, text, &address) == 1;
+    return has_only(text, ".-_");
+}
+
+bool conf_is_node_name(const char *text)
+{
+    return *text != '\0' && strlen(text) <= 64 && has_only(text, "._-");
+}
+
+static int read_text(struct jcheck *c, const struct conf_row *row, const json_t *json,
+                     struct conf *conf)
+{
+    const char *text;
+
+    if (row->type == CONF_TEXT_OR_NULL && json_is_null(json))
+        return 0;
+    int r = jcheck_text(c, json, &text);
+    if (r < 0)
+        return r;
+    if ((row->type == CONF_HOST && !is_host(text)) ||
+        (row->type == CONF_NODE && !conf_is_node_name(text)))
+        return fail_type(c, json, row->range);
+    if (row->offset == CONF_IGNORED)
+        return 0;
+    char **into = field(conf, row);
+    free(*into);
+    *into = xstrdup(text);
+    return 0;
+}
+
+// By its word, whatever its letter case, or by its index.
+static int read_word(struct jcheck *c, const struct conf_row *row, const json_t *json, int *ret)
+{
+    struct buf expected = {0};
+    size_t n = 0, found = SIZE_MAX;
+
+    for (; row->words[n] != NULL; n++) {
+        buf_printf(&expected, "%s\"%s\"", n > 0 ? ", " : "", row->words[n]);
+        if ((json_is_string(json) && strcasecmp(json_string_value(json), row->words[n]) == 0) ||
+            (json_is_integer(json) && json_integer_value(json) == (json_int_t)n))
+            found = n;
+    }
+    buf_printf(&expected, " or 0 to %zu", n - 1);
+    int r = found == SIZE_MAX ? fail_type(c, json, expected.data) : 0;
+    buf_done(&expected);
+    if (r == 0)
+        *ret = (int)found;
+    return r;
+}
+
+static int read_seconds(struct jcheck *c, const struct conf_row *row, const json_t *json,
+                        uint64_t *ret_ms)
+{
+    double ms = json_number_value(json) * 1000, tiny = 1e-6;
+
+    if (!json_is_number(json) || ms < (double)row->min - tiny || ms > (double)row->max + tiny) {
+        char *expected = xasprintf("%s seconds", row->range);
+        int r = fail_type(c, json, expected);
+        free(expected);
+        return r;
+    }
+    *ret_ms = (uint64_t)(ms + 0.5);
+    return 0;
+}
+
+static int read_value(struct jcheck *c, const struct conf_row *row, const json_t *json,
+                      struct conf *conf)
+{
+    bool stored = row->offset != CONF_IGNORED;
+    bool flag = false;
+    uint64_t number = 0;
+    int word = 0, r = -EINVAL;
+
+    switch (row->type) {
+    case CONF_TEXT:
+    case CONF_TEXT_OR_NULL:
+    case CONF_HOST:
+    case CONF_NODE:
+        return read_text(c, row, json, conf);
+    case CONF_BOOL:
+        r = jcheck_bool(c, json, &flag);
+        if (r == 0 && stored)
+            *(bool *)field(conf, row) = flag;
+        return r;
+    case CONF_COUNT:
+        r = jcheck_u64(c, json, row->min, row->max, &number);
+        break;
+    case CONF_SECONDS:
+        r = read_seconds(c, row, json, &number);
+        break;
+    case CONF_LEVEL:
+    case CONF_CHOICE:
+        r = read_word(c, row, json, &word);
+        if (r == 0 && stored)
+            *(int *)field(conf, row) = priorities[word];
+        return r;
+    case CONF_TYPE_UNDEFINED:
+    case CONF_TYPE__COUNT:
+        assert(!"a row without a type");
+    }
+    if (r == 0 && stored)
+        *(uint64_t *)field(conf, row) = number;
+    return r;
+}
+
+static json_t *format_value(const struct conf_row *row, const struct conf *conf)
+{
+    const void *value = (const char *)conf + row->offset;
+    uint64_t ms;
+    size_t level = 0;
+
+    switch (row->type) {
+    case CONF_BOOL:
+        return json_boolean(*(const bool *)value);
+    case CONF_COUNT:
+        return json_integer((json_int_t) * (const uint64_t *)value);
+    case CONF_SECONDS:
+        ms = *(const uint64_t *)value;
+        return ms % 1000 == 0 ? json_integer((json_int_t)(ms / 1000))
+                              : json_real((double)ms / 1000);
+    case CONF_LEVEL:
+        while (priorities[level] != *(const int *)value)
+            level++;
+        return json_string(row->words[level]);
+    default:
+        return json_string(*(char *const *)value); // NULL: not given
+    }
+}
+
+// --- The file ---
+
+static int unknown_key(struct jcheck *c, const char *section, const char *key)
+{
+    const char *known[2 * KEYS_MAX];
+    const struct conf_row *row;
+    size_t n = 0;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++)
+        if (strcmp(row->section, section) == 0)
+            known[n++] = row->name;
+    return jcheck_unknown(c, key, known, n);
+}
+
+static int unknown_section(struct jcheck *c, const char *name, bool may_be_root)
+{
+    const char *known[KEYS_MAX + 1];
+    const struct conf_row *row;
+    size_t n = 0;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++)
+        if (n == 0 || strcmp(row->section, known[n - 1]) != 0)
+            known[n++] = row->section;
+    if (may_be_root)
+        known[n++] = CONF_ROOT;
+    return jcheck_unknown(c, name, known, n);
+}
+
+static size_t row_index(const struct conf_row *row)
+{
+    return (size_t)(row - conf_row_at(0));
+}
+
+static void read_key(struct reader *r, const char *section, const char *key, const json_t *value)
+{
+    const struct conf_row *row = conf_row_find(section, key);
+
+    if (row == NULL) {
+        unknown_key(&r->c, section, key);
+        return;
+    }
+    const char **seen = &r->seen[row_index(row)];
+    if (*seen != NULL)
+        jcheck_fail_key(&r->c, key, "found %s and %s, expected one of them", *seen, key);
+    *seen = key;
+    struct jcheck_place back = jcheck_key(&r->c, key);
+    read_value(&r->c, row, value, r->conf);
+    jcheck_leave(&r->c, back);
+}
+
+static void check_cluster(struct reader *r)
+{
+    const struct conf *conf = r->conf;
+
+    if (conf->cluster.backoff_max_ms < conf->cluster.backoff_min_ms)
+        jcheck_fail(&r->c, "found ReconnectDelayMax %g, expected at least ReconnectDelay, %g",
+                    (double)conf->cluster.backoff_max_ms / 1000,
+                    (double)conf->cluster.backoff_min_ms / 1000);
+}
+
+static void read_sections(struct reader *r, json_t *root, bool may_be_root)
+{
+    const char *name, *key;
+    json_t *section, *value;
+
+    json_object_foreach(root, name, section)
+    {
+        const char *canonical = conf_section_find(name);
+        if (canonical == NULL) {
+            unknown_section(&r->c, name, may_be_root);
+            continue;
+        }
+        struct jcheck_place back = jcheck_key(&r->c, name);
+        if (jcheck_object(&r->c, section) == 0) {
+            json_object_foreach(section, key, value) read_key(r, canonical, key, value);
+            if (strcmp(canonical, "Cluster") == 0)
+                check_cluster(r);
+        }
+        jcheck_leave(&r->c, back);
+    }
+}
+
+static void read_root(struct reader *r, json_t *root)
+{
+    json_t *inner;
+    const char *name;
+    json_t *value;
+
+    if (jcheck_object(&r->c, root) < 0)
+        return;
+    inner = json_object_get(root, CONF_ROOT);
+    if (inner == NULL) {
+        read_sections(r, root, true);
+        return;
+    }
+    json_object_foreach(root, name, value)
+    {
+        if (value != inner)
+            jcheck_fail_key(&r->c, name, "found a key beside %s, expected it inside", CONF_ROOT);
+    }
+    struct jcheck_place back = jcheck_key(&r->c, CONF_ROOT);
+    if (jcheck_object(&r->c, inner) == 0)
+        read_sections(r, inner, false);
+    jcheck_leave(&r->c, back);
+}
+
+static bool has_effect(const char *section)
+{
+    const struct conf_row *row;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++)
+        if (strcmp(row->section, section) == 0 && row->offset != CONF_IGNORED)
+            return true;
+    return false;
+}
+
+// Sections without any effect by their name alone, once.
+static char *list_ignored(const struct reader *r)
+{
+    const char *last = "";
+    struct buf out = {0};
+    const struct conf_row *row;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++) {
+        bool whole = !has_effect(row->section);
+        if (row->offset != CONF_IGNORED || r->seen[i] == NULL ||
+            (whole && strcmp(row->section, last) == 0))
+            continue;
+        buf_printf(&out, "%s%s%s%s", out.len > 0 ? ", " : "", row->section, whole ? "" : ".",
+                   whole ? "" : row->name);
+        last = row->section;
+    }
+    return out.len > 0 ? buf_take(&out) : NULL;
+}
+
+int conf_parse(const char *text, size_t len, struct diag *d, struct conf **ret_conf)
+{
+    struct reader r = {0};
+    size_t n_before = d->n;
+    json_t *json;
+
+    int failed = jtext_parse(text, len, d, &json);
+    if (failed < 0)
+        return failed;
+    r.conf = conf_new();
+    jcheck_init(&r.c, text, len, d);
+    read_root(&r, json);
+    jcheck_done(&r.c);
+    r.conf->ignored = list_ignored(&r);
+    json_decref(json);
+    if (d->n > n_before) {
+        conf_free(r.conf);
+        return -EINVAL;
+    }
+    *ret_conf = r.conf;
+    return 0;
+}
+
+char *conf_format(const struct conf *conf)
+{
+    json_t *root = json_object();
+    const struct conf_row *row;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++) {
+        json_t *value = row->offset != CONF_IGNORED ? format_value(row, conf) : NULL;
+        if (value == NULL)
+            continue;
+        if (json_object_get(root, row->section) == NULL)
+            json_object_set_new(root, row->section, json_object());
+        json_object_set_new(json_object_get(root, row->section), row->name, value);
+    }
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    char *line = xasprintf("%s\n", text);
+    free(text);
+    json_decref(root);
+    return line;
+}
+
+struct conf *conf_new(void)
+{
+    struct conf *conf = xcalloc(1, sizeof *conf);
+    struct diag d = {0};
+    struct jcheck c;
+    const struct conf_row *row;
+
+    jcheck_init(&c, "", 0, &d);
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++) {
+        assert(i < KEYS_MAX);
+        if (row->dflt == NULL)
+            continue;
+        json_t *value = json_loads(row->dflt, JSON_DECODE_ANY, NULL);
+        int r = read_value(&c, row, value, conf);
+        assert(r == 0);
+        (void)r;
+        json_decref(value);
+    }
+    jcheck_done(&c);
+    return conf;
+}
+
+void conf_free(struct conf *conf)
+{
+    if (conf == NULL)
+        return;
+    free(conf->cluster.master_node_ip);
+    free(conf->cluster.node_name);
+    free(conf->ignored);
+    free(conf);
+}
+
+char *conf_master_address(const struct conf *conf)
+{
+    bool six = strchr(conf->cluster.master_node_ip, ':') != NULL;
+
+    return xasprintf("%s%s%s:%u", six ? "[" : "", conf->cluster.master_node_ip, six ? "]" : "",
+                     (unsigned)conf->cluster.grpc_port);
+}
+
+bool conf_is_loopback(const char *host)
+{
+    struct in_addr four;
+    struct in6_addr six;
+
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &six) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+    return strcasecmp(host, "localhost") == 0;
+}
+
+static const char *const type_names[CONF_TYPE__COUNT] = {
+    [CONF_TEXT] = "text",       [CONF_TEXT_OR_NULL] = "text or null",
+    [CONF_HOST] = "text",       [CONF_NODE] = "text",
+    [CONF_BOOL] = "true/false", [CONF_COUNT] = "whole number",
+    [CONF_SECONDS] = "seconds", [CONF_LEVEL] = "level",
+    [CONF_CHOICE] = "choice",
+};
+
+bool conf_key_at(size_t i, struct conf_key *ret_key)
+{
+    const struct conf_row *row;
+
+    for (size_t at = 0; (row = conf_row_at(at)) != NULL; at++) {
+        if (row->offset == CONF_IGNORED || i-- > 0)
+            continue;
+        *ret_key = (struct conf_key){
+            .section = row->section,
+            .name = row->name,
+            .type = type_names[row->type],
+            .range = row->range,
+            .dflt = row->dflt != NULL ? row->dflt : "the host's name",
+            .doc = row->doc,
+            .reloadable = row->reloadable,
+        };
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,150 @@
+#include "common/conf_table.h"
+
+#include <string.h>
+
+#include "common/conf.h"
+
+#define AT(field)       .offset = offsetof(struct conf, field)
+#define RANGE(lo, hi)   .min = lo, .max = hi, .range = #lo " to " #hi
+#define RANGE_S(lo, hi) .min = lo * 1000 + 0.5, .max = hi * 1000 + 0.5, .range = #lo " to " #hi
+
+#define IGNORED(sect, key, kind)                                           \
+    {                                                                      \
+        .section = sect, .name = key, .type = kind, .offset = CONF_IGNORED \
+    }
+#define IGNORED_COUNT(sect, key)                                                  \
+    {                                                                             \
+        .section = sect, .name = key, .type = CONF_COUNT, .offset = CONF_IGNORED, \
+        RANGE(0, 2147483647)                                                      \
+    }
+#define IGNORED_CHOICE(sect, key, ...)                                             \
+    {                                                                              \
+        .section = sect, .name = key, .type = CONF_CHOICE, .offset = CONF_IGNORED, \
+        .words = (const char *const[])                                             \
+        {                                                                          \
+            __VA_ARGS__, NULL                                                      \
+        }                                                                          \
+    }
+
+#define LEVELS                                                                                 \
+    .words =                                                                                   \
+        (const char *const[]){"Verbose", "Information", "Warning", "Error", "Critical", NULL}, \
+    .range = "Verbose, Information, Warning, Error, Critical, or 0 to 4"
+
+// clang-format off
+static const struct conf_row rows[] = {
+    {"Cluster", "MasterNodeIP", .type = CONF_HOST, AT(cluster.master_node_ip),
+     .range = "an address or host name", .dflt = "\"127.0.0.1\"",
+     .doc = "Where the master listens and the workers find it."},
+    {"Cluster", "MasterNodeIsWorker", .type = CONF_BOOL, AT(cluster.master_node_is_worker),
+     .range = "true, false", .dflt = "true", .reloadable = true,
+     .doc = "Whether the worker whose NodeName is the master's makes load; false: it only watches."},
+    {"Cluster", "GRPCPort", .type = CONF_COUNT, AT(cluster.grpc_port), RANGE(0, 65535),
+     .dflt = "5001", .doc = "The master's port for workers; 0 lets the master take any free one."},
+    {"Cluster", "ExpectedNumberOfWorkers", .type = CONF_COUNT, AT(cluster.expected_workers),
+     RANGE(0, 100000), .dflt = "0", .reloadable = true,
+     .doc = "How many workers must have submitted before a run starts; 0: the first is enough."},
+    {"Cluster", "NodeName", .type = CONF_NODE, AT(cluster.node_name),
+     .range = "1 to 64 of A-Z a-z 0-9 . _ -", .dflt = NULL,
+     .doc = "This node's name; no two workers may have the same."},
+    {"Cluster", "StartLead", .type = CONF_SECONDS, AT(cluster.start_lead_ms), RANGE_S(0, 60),
+     .dflt = "2", .reloadable = true,
+     .doc = "Time from Ready to the common start; longer on a slow network."},
+    {"Cluster", "Lease", .type = CONF_SECONDS, AT(cluster.lease_ms), RANGE_S(0.3, 3600),
+     .dflt = "3", .doc = "Silence after which the master counts a worker as lost."},
+    {"Cluster", "ReconnectDelay", .type = CONF_SECONDS, AT(cluster.backoff_min_ms),
+     RANGE_S(0.01, 60), .dflt = "0.5", .reloadable = true,
+     .doc = "First pause of a worker before it tries again to reach the master."},
+    {"Cluster", "ReconnectDelayMax", .type = CONF_SECONDS, AT(cluster.backoff_max_ms),
+     RANGE_S(0.01, 3600), .dflt = "5", .reloadable = true,
+     .doc = "Longest such pause; not below ReconnectDelay."},
+    {"Cluster", "ConnectTimeout", .type = CONF_SECONDS, AT(cluster.connect_timeout_ms),
+     RANGE_S(0.05, 60), .dflt = "2",
+     .doc = "How long an attempt to reach the master may take."},
+    {"Cluster", "RejoinGrace", .type = CONF_SECONDS, AT(cluster.rejoin_grace_ms),
+     RANGE_S(0, 3600), .dflt = "10", .reloadable = true,
+     .doc = "How long a run waits at its end for a lost worker to come back."},
+    {"Cluster", "MasterLossTimeout", .type = CONF_SECONDS, AT(cluster.master_loss_timeout_ms),
+     RANGE_S(0, 86400), .dflt = "60", .reloadable = true,
+     .doc = "How long a worker goes on with a run whose master is gone."},
+    {"Cluster", "DrainTimeout", .type = CONF_SECONDS, AT(cluster.drain_ms), RANGE_S(0, 3600),
+     .dflt = "5", .reloadable = true,
+     .doc = "How long requests in flight may go on after a cancel."},
+    {"Cluster", "Insecure", .type = CONF_BOOL, AT(cluster.insecure), .range = "true, false",
+     .dflt = "false",
+     .doc = "Allows gRPC in plain text on addresses other than this host's loopback."},
+
+    {"Dashboard", "BuiltInDashboard", .type = CONF_BOOL, AT(dashboard.enabled),
+     .range = "true, false", .dflt = "true",
+     .doc = "Whether the master serves the dashboard, REST and events."},
+    {"Dashboard", "Port", .type = CONF_COUNT, AT(dashboard.port), RANGE(0, 65535), .dflt = "8009",
+     .doc = "Its port on the loopback address; 0 takes any free one."},
+    {"Dashboard", "RefreshRate", .type = CONF_COUNT, AT(dashboard.refresh_s), RANGE(1, 3600),
+     .dflt = "3", .doc = "Seconds between two updates of the page."},
+
+    {"HttpClient", "ClientTimeoutInSeconds", .type = CONF_SECONDS, AT(http_client.timeout_ms),
+     RANGE_S(0.001, 86400), .dflt = "60", .reloadable = true,
+     .doc = "How long a request may take, from sending to the last byte of the response."},
+    IGNORED_COUNT("HttpClient", "PooledConnectionLifeTimeInSeconds"),
+    IGNORED_COUNT("HttpClient", "PooledConnectionIdleTimeoutInSeconds"),
+    IGNORED_COUNT("HttpClient", "MaxConnectionsPerServer"),
+    IGNORED_CHOICE("HttpClient", "HeaderValidationMode", "Strict", "Lenient", "RawPassthrough"),
+    IGNORED("HttpClient", "AllowHostOverride", CONF_BOOL),
+    IGNORED("HttpClient", "ServerTimeHeader", CONF_TEXT_OR_NULL),
+    IGNORED_CHOICE("HttpClient", "ServerTimeFormat", "Auto", "Milliseconds", "Seconds", "ServerTiming"),
+
+    {"FileLogger", "ConsoleLoggingLevel", .alias = "ConsoleLogingLevel", .type = CONF_LEVEL,
+     AT(logger.console_level), LEVELS, .dflt = "\"Information\"", .reloadable = true,
+     .doc = "The least important messages that a daemon logs."},
+    IGNORED("FileLogger", "LogFilePath", CONF_TEXT),
+    IGNORED("FileLogger", "EnableConsoleLogging", CONF_BOOL),
+    IGNORED("FileLogger", "DisableConsoleErrorLogging", CONF_BOOL),
+    IGNORED("FileLogger", "DisableFileLogging", CONF_BOOL),
+    {"FileLogger", "LoggingLevel", .type = CONF_LEVEL, .offset = CONF_IGNORED, LEVELS},
+
+    IGNORED_CHOICE("Watchdog", "SuspensionMode", "Any", "All"),
+    IGNORED_COUNT("Watchdog", "MaxMemoryMB"),
+    IGNORED_COUNT("Watchdog", "CoolDownMemoryMB"),
+    IGNORED_COUNT("Watchdog", "MaxCPUPercentage"),
+    IGNORED_COUNT("Watchdog", "CoolDownCPUPercentage"),
+    IGNORED_COUNT("Watchdog", "MaxConcurrentConnectionsCountPerHostName"),
+    IGNORED_COUNT("Watchdog", "CoolDownConcurrentConnectionsCountPerHostName"),
+    IGNORED_COUNT("Watchdog", "CoolDownRetryTimeInMs"),
+    IGNORED_COUNT("Watchdog", "MaxCoolingPeriod"),
+    IGNORED_COUNT("Watchdog", "ResumeCoolingAfter"),
+
+    IGNORED("InfluxDB", "Enabled", CONF_BOOL),
+    IGNORED("InfluxDB", "Url", CONF_TEXT),
+    IGNORED("InfluxDB", "Token", CONF_TEXT),
+    IGNORED("InfluxDB", "Organization", CONF_TEXT),
+    IGNORED("InfluxDB", "Bucket", CONF_TEXT),
+};
+// clang-format on
+
+const struct conf_row *conf_row_at(size_t i)
+{
+    return i < sizeof rows / sizeof *rows ? &rows[i] : NULL;
+}
+
+const struct conf_row *conf_row_find(const char *section, const char *key)
+{
+    const struct conf_row *row;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++)
+        if (strcmp(row->section, section) == 0 &&
+            (strcmp(row->name, key) == 0 || (row->alias != NULL && strcmp(row->alias, key) == 0)))
+            return row;
+    return NULL;
+}
+
+const char *conf_section_find(const char *name)
+{
+    const struct conf_row *row;
+
+    if (strcmp(name, "LPSDashboardConfiguration") == 0)
+        name = "Dashboard";
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++)
+        if (strcmp(row->section, name) == 0)
+            return row->section;
+    return NULL;
+}

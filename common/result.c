@@ -1,0 +1,292 @@
+#include "common/result.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#define SCHEMA "lps.result/1"
+
+// The default failure rule of the reference: shares of all responses that are errors, and that are
+// 5xx.
+#define ERROR_SHARE_MAX 0.05
+#define SHARE_5XX_MAX   0.01
+
+static json_t *number(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+static json_t *latency_json(const struct hist *h)
+{
+    return json_pack("{s:o s:o s:f s:o s:o s:o s:o s:o s:o}", "count", number(h->count), "min",
+                     number(h->min), "mean", hist_mean(h), "p50", number(hist_percentile(h, 50)),
+                     "p90", number(hist_percentile(h, 90)), "p95", number(hist_percentile(h, 95)),
+                     "p99", number(hist_percentile(h, 99)), "p999",
+                     number(hist_percentile(h, 99.9)), "max", number(h->max));
+}
+
+static json_t *errors_json(const struct metrics_series *s)
+{
+    json_t *list = json_array();
+
+    for (int kind = 1; kind < METRICS_ERROR__COUNT; kind++) {
+        const struct metrics_error_count *e = &s->error[kind];
+        if (e->count > 0)
+            json_array_append_new(
+                list, json_pack("{s:s s:o s:I s:I s:s}", "kind", metrics_error_name[kind], "count",
+                                number(e->count), "firstSecond", (json_int_t)e->first_k,
+                                "lastSecond", (json_int_t)e->last_k, "example", e->example));
+    }
+    return list;
+}
+
+static json_t *series_json(const struct metrics_series *s, double seconds)
+{
+    const struct metrics_counters *n = &s->n;
+    uint64_t errors = metrics_n_errors(s), ended = n->completed + n->failed;
+    json_t *status = json_object(), *latency = json_object();
+
+    for (int code = 100; code < 600; code++) {
+        char name[4];
+        snprintf(name, sizeof name, "%d", code);
+        if (s->status[code] > 0)
+            json_object_set_new(status, name, number(s->status[code]));
+    }
+    for (int kind = 1; kind < METRICS_LATENCY__COUNT; kind++) {
+        if (s->latency[kind].count > 0)
+            json_object_set_new(latency, metrics_latency_name[kind],
+                                latency_json(&s->latency[kind]));
+    }
+    return json_pack(
+        "{s:o s:o s:o s:o s:o s:o s:o s:f s:f s:o s:o s:o s:{s:o s:o s:o s:o} s:{s:o s:o}}",
+        "requests", number(n->started), "completed", number(n->completed), "failed",
+        number(n->failed), "aborted", number(n->aborted), "dropped", number(n->dropped), "skipped",
+        number(n->skipped), "errors", number(errors), "errorRatio",
+        ended > 0 ? (double)errors / (double)ended : 0.0, "ratePerSecond",
+        seconds > 0 ? (double)n->completed / seconds : 0.0, "statusCodes", status, "errorKinds",
+        errors_json(s), "latencyUs", latency, "bytes", "sent", number(n->bytes_sent), "received",
+        number(n->bytes_received), "bodySent", number(n->body_sent), "bodyReceived",
+        number(n->body_received), "connections", "opened", number(n->connects), "reused",
+        number(n->reused));
+}
+
+static json_t *all_series_json(const struct result_input *in, double seconds)
+{
+    json_t *list = json_array();
+
+    for (uint32_t id = 0; id < plan_n_series(in->plan); id++) {
+        const struct plan_round *round;
+        const struct plan_iteration *iteration;
+        plan_series(in->plan, id, &round, &iteration);
+        json_t *series = series_json(&aggregate_totals(in->aggregate)[id], seconds);
+        json_object_set_new(series, "round", json_string(round->name));
+        json_object_set_new(series, "iteration", json_string(iteration->name));
+        json_array_append_new(list, series);
+    }
+    return list;
+}
+
+json_t *result_points(const struct aggregate_point *points, size_t n)
+{
+#define COLUMNS(X)                                                               \
+    X("k", k)                                                                    \
+    X("workers", n_sources)                                                      \
+    X("requests", started)                                                       \
+    X("completed", completed)                                                    \
+    X("failed", failed)                                                          \
+    X("errors", errors) X("inFlight", in_flight) X("bytesSent", bytes_sent)      \
+        X("bytesReceived", bytes_received) X("p50Us", p50_us) X("p90Us", p90_us) \
+            X("p95Us", p95_us) X("p99Us", p99_us) X("p999Us", p999_us) X("maxUs", max_us)
+    json_t *columns = json_object();
+
+#define X(name, field)                                                                \
+    {                                                                                 \
+        json_t *column = json_array();                                                \
+        for (size_t i = 0; i < n; i++)                                                \
+            json_array_append_new(column, json_integer((json_int_t)points[i].field)); \
+        json_object_set_new(columns, name, column);                                   \
+    }
+    COLUMNS(X)
+#undef X
+    return columns;
+#undef COLUMNS
+}
+
+static const char *const member_state_name[] = {
+    [RESULT_MEMBER_UNDEFINED] = "active",
+    [RESULT_MEMBER_DONE] = "done",
+    [RESULT_MEMBER_LOST] = "lost",
+    [RESULT_MEMBER_OBSERVER] = "observer",
+};
+
+static json_t *ms_or_null(bool known, int64_t ns)
+{
+    return known ? json_real((double)ns / NS_PER_MS) : json_null();
+}
+
+static json_t *member_json(const struct result_member *m)
+{
+    return json_pack("{s:s s:s s:s? s:o s:o s:o s:o s:o s:f}", "node", m->node, "state",
+                     member_state_name[m->state], "reason", m->reason, "lastSecond",
+                     m->last_k < 0 ? json_null() : json_integer(m->last_k), "requests",
+                     number(m->merged.started), "errors", number(m->errors), "startSkewMs",
+                     ms_or_null(m->has_start, m->start_skew_ns), "startErrorMs",
+                     ms_or_null(m->has_start, m->start_error_ns), "joinedAfterSeconds",
+                     (double)m->joined_ns / NS_PER_S);
+}
+
+// The worst start of those that began with the run.
+static json_t *start_skew_json(const struct result_input *in)
+{
+    const struct result_member *worst = NULL;
+
+    for (size_t i = 0; i < in->n_members; i++) {
+        const struct result_member *m = &in->members[i];
+        if (m->has_start && m->joined_ns == 0 &&
+            (worst == NULL || llabs(m->start_skew_ns) > llabs(worst->start_skew_ns)))
+            worst = m;
+    }
+    if (worst == NULL)
+        return json_null();
+    return json_pack("{s:f s:f}", "maxMs", (double)worst->start_skew_ns / NS_PER_MS, "errorMs",
+                     (double)worst->start_error_ns / NS_PER_MS);
+}
+
+static json_t *reconciliation_json(const struct result_input *in)
+{
+    json_t *differences = json_array();
+
+    for (size_t i = 0; i < in->n_members; i++) {
+        const struct result_member *m = &in->members[i];
+        if (m->has_totals && !metrics_counters_equal(&m->totals, &m->merged))
+            json_array_append_new(
+                differences,
+                json_pack("{s:s s:{s:o s:o s:o s:o} s:{s:o s:o s:o s:o}}", "node", m->node,
+                          "counted", "requests", number(m->totals.started), "completed",
+                          number(m->totals.completed), "failed", number(m->totals.failed),
+                          "aborted", number(m->totals.aborted), "merged", "requests",
+                          number(m->merged.started), "completed", number(m->merged.completed),
+                          "failed", number(m->merged.failed), "aborted",
+                          number(m->merged.aborted)));
+    }
+    return json_pack("{s:b s:o}", "agrees", json_array_size(differences) == 0, "differences",
+                     differences);
+}
+
+static void add_text(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add_text(json_t *list, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    json_array_append_new(list, json_vsprintf(fmt, ap));
+    va_end(ap);
+}
+
+// Why the default failure rule fires, or nothing.
+static void judge(const struct metrics_series *total, json_t *reasons)
+{
+    uint64_t ended = total->n.completed + total->n.failed, errors = metrics_n_errors(total);
+    uint64_t n_5xx = metrics_n_5xx(total);
+
+    if (ended == 0) {
+        add_text(reasons,
+                 total->n.started == 0 ? "no request was sent" : "no request was answered");
+        return;
+    }
+    if ((double)errors > ERROR_SHARE_MAX * (double)ended)
+        add_text(reasons, "%.2f %% of the requests are errors, at most %.0f %% may be",
+                 100 * (double)errors / (double)ended, 100 * ERROR_SHARE_MAX);
+    if ((double)n_5xx > SHARE_5XX_MAX * (double)ended)
+        add_text(reasons, "%.2f %% of the requests were answered 5xx, at most %.0f %% may be",
+                 100 * (double)n_5xx / (double)ended, 100 * SHARE_5XX_MAX);
+}
+
+static void judge_members(const struct result_input *in, json_t *reasons)
+{
+    uint32_t n_done = 0;
+
+    for (size_t i = 0; i < in->n_members; i++) {
+        const struct result_member *m = &in->members[i];
+        n_done += m->state == RESULT_MEMBER_DONE;
+        if (m->state == RESULT_MEMBER_LOST && m->last_k >= 0)
+            add_text(reasons, "%s was lost (%s): data to second %" PRId64, m->node,
+                     m->reason ? m->reason : "no reason known", m->last_k);
+        else if (m->state == RESULT_MEMBER_LOST)
+            add_text(reasons, "%s was lost (%s): no data", m->node,
+                     m->reason ? m->reason : "no reason known");
+    }
+    if (n_done < in->min_members)
+        add_text(reasons, "%u of %u workers came to the end", n_done, in->min_members);
+}
+
+static json_t *verdict_json(const struct result_input *in, json_t *reconciliation, json_t *flags)
+{
+    json_t *reasons = json_array(), *degraded = json_array();
+    size_t n_failed;
+    enum result_exit code = RESULT_PASSED;
+    const char *status = "passed";
+
+    judge(aggregate_total(in->aggregate), reasons);
+    n_failed = json_array_size(reasons);
+    judge_members(in, degraded);
+    if (json_array_size(degraded) > 0)
+        json_array_append_new(flags, json_string("degraded"));
+    if (!json_is_true(json_object_get(reconciliation, "agrees"))) {
+        json_array_append_new(flags, json_string("unreconciled"));
+        add_text(degraded, "what the workers counted differs from what was merged");
+    }
+    if (n_failed > 0) {
+        code = RESULT_FAILED;
+        status = "failed";
+    }
+    if (json_array_size(degraded) > 0) {
+        code = RESULT_DEGRADED;
+        status = "degraded";
+    }
+    if (in->cancelled) {
+        code = RESULT_CANCELLED;
+        status = "cancelled";
+        json_array_append_new(flags, json_string("cancelled"));
+    }
+    if (!in->durable)
+        json_array_append_new(flags, json_string("not-durable"));
+    json_array_extend(degraded, reasons);
+    json_decref(reasons);
+    return json_pack("{s:i s:s s:o}", "exitCode", code, "status", status, "reasons", degraded);
+}
+
+json_t *result_build(const struct result_input *in)
+{
+    double seconds = (double)in->duration_ns / NS_PER_S;
+    json_t *flags = json_array(), *workers = json_array(),
+           *reconciliation = reconciliation_json(in);
+    json_t *verdict = in->running ? json_null() : verdict_json(in, reconciliation, flags);
+    uint8_t digest[32];
+    char hex[65];
+    size_t n_points;
+    const struct aggregate_point *points = aggregate_points(in->aggregate, &n_points);
+
+    plan_digest(in->plan, digest);
+    str_hex(digest, sizeof digest, hex);
+    for (size_t i = 0; i < in->n_members; i++)
+        json_array_append_new(workers, member_json(&in->members[i]));
+    return json_pack("{s:s s:{s:s s:s s:s s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o}",
+                     "schema", SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest",
+                     hex, "startedAt", (json_int_t)in->started_wall_ms, "durationSeconds", seconds,
+                     "flags", flags, "verdict", verdict, "workers", workers, "startSkew",
+                     start_skew_json(in), "reconciliation", reconciliation, "late", "windows",
+                     number(in->late_windows), "requests", number(in->late_requests), "totals",
+                     series_json(aggregate_total(in->aggregate), seconds), "series",
+                     all_series_json(in, seconds), "timeline", result_points(points, n_points));
+}
+
+int result_exit_code(const json_t *result)
+{
+    const json_t *code = json_object_get(json_object_get(result, "verdict"), "exitCode");
+
+    return json_is_integer(code) ? (int)json_integer_value(code) : RESULT_CLUSTER;
+}

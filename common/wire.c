@@ -1,0 +1,256 @@
+#include "common/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The fields of struct metrics_counters and of Counters, which have the same names.
+#define COUNTERS(X)                                                                     \
+    X(started)                                                                          \
+    X(completed)                                                                        \
+    X(failed)                                                                           \
+    X(aborted)                                                                          \
+    X(dropped) X(skipped) X(bytes_sent) X(bytes_received) X(body_sent) X(body_received) \
+        X(connects) X(reused) X(in_flight) X(in_flight_max)
+
+static Lps__V1__Counters *encode_counters(const struct metrics_counters *n)
+{
+    Lps__V1__Counters *msg = xcalloc(1, sizeof *msg);
+
+    lps__v1__counters__init(msg);
+#define X(field) msg->field = n->field;
+    COUNTERS(X)
+#undef X
+    return msg;
+}
+
+static void decode_counters(const Lps__V1__Counters *msg, struct metrics_counters *n)
+{
+    if (msg == NULL)
+        return;
+#define X(field) n->field += msg->field;
+    COUNTERS(X)
+#undef X
+}
+
+static void encode_status(const struct metrics_series *s, size_t *ret_n,
+                          Lps__V1__StatusCount ***ret_status)
+{
+    size_t n = 0;
+    Lps__V1__StatusCount **list = NULL;
+
+    for (uint32_t code = 100; code < 600; code++) {
+        if (s->status[code] == 0)
+            continue;
+        list = xreallocarray(list, n + 1, sizeof *list);
+        list[n] = xcalloc(1, sizeof **list);
+        lps__v1__status_count__init(list[n]);
+        list[n]->code = code;
+        list[n++]->count = s->status[code];
+    }
+    *ret_n = n;
+    *ret_status = list;
+}
+
+// protobuf strings are UTF-8: what a server sent may not be, so bytes outside printable ASCII
+// become '?'.
+static char *printable(const char *text)
+{
+    char *copy = xstrdup(text);
+
+    for (char *c = copy; *c != '\0'; c++) {
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    }
+    return copy;
+}
+
+static void encode_errors(const struct metrics_series *s, size_t *ret_n,
+                          Lps__V1__ErrorCount ***ret_errors)
+{
+    size_t n = 0;
+    Lps__V1__ErrorCount **list = NULL;
+
+    for (uint32_t kind = 1; kind < METRICS_ERROR__COUNT; kind++) {
+        const struct metrics_error_count *e = &s->error[kind];
+        if (e->count == 0)
+            continue;
+        list = xreallocarray(list, n + 1, sizeof *list);
+        list[n] = xcalloc(1, sizeof **list);
+        lps__v1__error_count__init(list[n]);
+        list[n]->kind = kind;
+        list[n]->count = e->count;
+        list[n]->first_k = e->first_k;
+        list[n]->last_k = e->last_k;
+        list[n++]->example = printable(e->example);
+    }
+    *ret_n = n;
+    *ret_errors = list;
+}
+
+static void encode_latency(const struct metrics_series *s, size_t *ret_n,
+                           Lps__V1__Latency ***ret_latency)
+{
+    size_t n = 0;
+    Lps__V1__Latency **list = NULL;
+
+    for (uint32_t kind = 1; kind < METRICS_LATENCY__COUNT; kind++) {
+        const struct hist *h = &s->latency[kind];
+        if (h->count == 0)
+            continue;
+        struct buf buckets = {0};
+        hist_encode(h, &buckets);
+        list = xreallocarray(list, n + 1, sizeof *list);
+        list[n] = xcalloc(1, sizeof **list);
+        lps__v1__latency__init(list[n]);
+        list[n]->kind = kind;
+        Lps__V1__Hist *hist = list[n++]->hist = xcalloc(1, sizeof *hist);
+        lps__v1__hist__init(hist);
+        hist->count = h->count;
+        hist->sum_us = h->sum;
+        hist->min_us = h->min;
+        hist->max_us = h->max;
+        hist->buckets.len = buckets.len;
+        hist->buckets.data = (uint8_t *)buf_take(&buckets);
+    }
+    *ret_n = n;
+    *ret_latency = list;
+}
+
+static bool is_active(const struct metrics_series *s)
+{
+    static const struct metrics_counters none;
+
+    return memcmp(&s->n, &none, sizeof none) != 0;
+}
+
+Lps__V1__Window *wire_window_encode(const struct metrics_window *w)
+{
+    Lps__V1__Window *msg = xcalloc(1, sizeof *msg);
+
+    lps__v1__window__init(msg);
+    msg->k = w->k;
+    msg->health = xcalloc(1, sizeof *msg->health);
+    lps__v1__health__init(msg->health);
+    msg->health->loop_stall_us = w->health.loop_stall_us;
+    msg->health->cpu_us = w->health.cpu_us;
+    msg->health->fds = w->health.fds;
+    msg->series = xcalloc(w->n_series, sizeof *msg->series);
+    for (uint32_t i = 0; i < w->n_series; i++) {
+        const struct metrics_series *s = &w->series[i];
+        if (!is_active(s))
+            continue;
+        Lps__V1__SeriesDelta *delta = xcalloc(1, sizeof *delta);
+        lps__v1__series_delta__init(delta);
+        delta->id = i;
+        delta->counters = encode_counters(&s->n);
+        encode_status(s, &delta->n_status, &delta->status);
+        encode_errors(s, &delta->n_errors, &delta->errors);
+        encode_latency(s, &delta->n_latency, &delta->latency);
+        msg->series[msg->n_series++] = delta;
+    }
+    return msg;
+}
+
+static int decode_status(size_t n, Lps__V1__StatusCount *const *status, struct metrics_series *s)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (status[i]->code < 100 || status[i]->code > 599)
+            return -EBADMSG;
+        s->status[status[i]->code] += status[i]->count;
+    }
+    return 0;
+}
+
+static int decode_errors(size_t n, Lps__V1__ErrorCount *const *errors, struct metrics_series *s)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Lps__V1__ErrorCount *msg = errors[i];
+        if (msg->kind == 0 || msg->kind >= METRICS_ERROR__COUNT ||
+            strlen(msg->example) > METRICS_EXAMPLE_MAX)
+            return -EBADMSG;
+        struct metrics_error_count *e = &s->error[msg->kind];
+        char *example = printable(msg->example);
+        e->count += msg->count;
+        e->first_k = msg->first_k;
+        e->last_k = msg->last_k;
+        strcpy(e->example, example);
+        free(example);
+    }
+    return 0;
+}
+
+static int decode_latency(size_t n, Lps__V1__Latency *const *latency, struct metrics_series *s)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Lps__V1__Latency *msg = latency[i];
+        const Lps__V1__Hist *h = msg->hist;
+        if (msg->kind == 0 || msg->kind >= METRICS_LATENCY__COUNT || h == NULL)
+            return -EBADMSG;
+        if (hist_decode_add(&s->latency[msg->kind], h->buckets.data, h->buckets.len, h->count,
+                            h->sum_us, h->min_us, h->max_us) < 0)
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+int wire_window_decode(const Lps__V1__Window *msg, uint32_t n_series,
+                       struct metrics_window **ret_window)
+{
+    struct metrics_window *w = metrics_window_new(msg->k, n_series);
+
+    if (msg->health != NULL)
+        w->health = (struct metrics_health){msg->health->loop_stall_us, msg->health->cpu_us,
+                                            msg->health->fds};
+    for (size_t i = 0; i < msg->n_series; i++) {
+        const Lps__V1__SeriesDelta *delta = msg->series[i];
+        if (delta->id >= n_series || (i > 0 && delta->id <= msg->series[i - 1]->id))
+            goto bad;
+        struct metrics_series *s = &w->series[delta->id];
+        decode_counters(delta->counters, &s->n);
+        if (decode_status(delta->n_status, delta->status, s) < 0 ||
+            decode_errors(delta->n_errors, delta->errors, s) < 0 ||
+            decode_latency(delta->n_latency, delta->latency, s) < 0)
+            goto bad;
+    }
+    *ret_window = w;
+    return 0;
+bad:
+    metrics_window_free(w);
+    return -EBADMSG;
+}
+
+void wire_totals_encode(const struct metrics_series *series, uint32_t n_series, size_t *ret_n,
+                        Lps__V1__SeriesTotals ***ret_totals)
+{
+    Lps__V1__SeriesTotals **list = xcalloc(n_series, sizeof *list);
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < n_series; i++) {
+        if (!is_active(&series[i]))
+            continue;
+        Lps__V1__SeriesTotals *t = list[n++] = xcalloc(1, sizeof *t);
+        lps__v1__series_totals__init(t);
+        t->id = i;
+        t->counters = encode_counters(&series[i].n);
+        encode_status(&series[i], &t->n_status, &t->status);
+        encode_errors(&series[i], &t->n_errors, &t->errors);
+    }
+    *ret_n = n;
+    *ret_totals = list;
+}
+
+int wire_totals_decode(size_t n, Lps__V1__SeriesTotals *const *totals,
+                       struct metrics_series *series, uint32_t n_series)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Lps__V1__SeriesTotals *t = totals[i];
+        if (t->id >= n_series || (i > 0 && t->id <= totals[i - 1]->id))
+            return -EBADMSG;
+        decode_counters(t->counters, &series[t->id].n);
+        if (decode_status(t->n_status, t->status, &series[t->id]) < 0 ||
+            decode_errors(t->n_errors, t->errors, &series[t->id]) < 0)
+            return -EBADMSG;
+    }
+    return 0;
+}

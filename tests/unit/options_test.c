@@ -1,0 +1,425 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/str.h"
+#include "worker/cli/help.h"
+#include "worker/cli/options.h"
+
+#define ARGS_MAX 250
+
+static struct options options;
+
+static int parse(struct diag *d, const char *const *words)
+{
+    char *argv[ARGS_MAX];
+    int argc = 0;
+
+    for (; words[argc] != NULL; argc++)
+        argv[argc] = (char *)words[argc];
+    return options_parse(argc, argv, d, &options);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+// Parses and keeps the result in options, until the next accepts or refuses.
+#define accepts(...)                               \
+    do {                                           \
+        struct diag d_ = {0};                      \
+        options_done(&options);                    \
+        int r_ = parse(&d_, WORDS(__VA_ARGS__));   \
+        if (r_ < 0)                                \
+            print_error("%s\n", d_.entry[0].text); \
+        diag_done(&d_);                            \
+        assert_int_equal(r_, 0);                   \
+    } while (0)
+
+#define refuses(message, ...)                            \
+    do {                                                 \
+        struct diag d_ = {0};                            \
+        options_done(&options);                          \
+        assert_true(parse(&d_, WORDS(__VA_ARGS__)) < 0); \
+        assert_int_equal(d_.n, 1);                       \
+        assert_string_equal(d_.entry[0].text, message);  \
+        diag_done(&d_);                                  \
+    } while (0)
+
+static const char *text(enum options_id id)
+{
+    return options_text(&options, id, "none");
+}
+
+static void long_options_are_found_in_any_case(void **state)
+{
+    (void)state;
+    accepts("--requestcount", "7");
+    assert_int_equal(options.value[OPTIONS_REQUEST_COUNT].count, 7);
+    accepts("--REQUESTCOUNT", "7");
+    accepts("--requestCount", "7");
+    assert_int_equal(options.value[OPTIONS_REQUEST_COUNT].count, 7);
+    accepts("--METHOD", "PUT");
+    assert_string_equal(text(OPTIONS_METHOD), "PUT");
+    accepts("--httpmethod", "PUT");
+    assert_string_equal(text(OPTIONS_METHOD), "PUT");
+}
+
+static void short_options_keep_their_case(void **state)
+{
+    (void)state;
+    accepts("-rc", "7");
+    refuses("-RC: unknown option, did you mean -rc?", "-RC", "7");
+}
+
+static void a_value_may_follow_an_equals_sign_or_a_colon(void **state)
+{
+    (void)state;
+    accepts("-rc=7", "--url:http://a/?b=c", "-p=a:b=c");
+    assert_int_equal(options.value[OPTIONS_REQUEST_COUNT].count, 7);
+    assert_string_equal(text(OPTIONS_URL), "http://a/?b=c");
+    assert_string_equal(text(OPTIONS_PAYLOAD), "a:b=c");
+    accepts("-p:Path:body.json");
+    assert_string_equal(text(OPTIONS_PAYLOAD), "Path:body.json");
+}
+
+static void a_value_in_the_next_word_is_taken_whole(void **state)
+{
+    (void)state;
+    accepts("-u", "http://127.0.0.1:8080/a=b", "-p", "Path:body.json", "-h",
+            "https://www.example.com", "-n", "");
+    assert_string_equal(text(OPTIONS_URL), "http://127.0.0.1:8080/a=b");
+    assert_string_equal(text(OPTIONS_PAYLOAD), "Path:body.json");
+    assert_string_equal(text(OPTIONS_HEADER), "https://www.example.com");
+    assert_string_equal(text(OPTIONS_NAME), "");
+}
+
+static void an_empty_value_after_the_sign_is_a_value(void **state)
+{
+    (void)state;
+    accepts("-p=", "-u", "x");
+    assert_true(options_given(&options, OPTIONS_PAYLOAD));
+    assert_string_equal(text(OPTIONS_PAYLOAD), "");
+    assert_string_equal(text(OPTIONS_URL), "x");
+}
+
+static void a_value_that_begins_with_a_dash_is_taken_unless_it_is_an_option(void **state)
+{
+    (void)state;
+    accepts("-p", "--boundary");
+    assert_string_equal(text(OPTIONS_PAYLOAD), "--boundary");
+    refuses("-p: the value is missing, expected -p TEXT; see lps --help", "-p", "-rc", "3");
+    refuses("-p: the value is missing, expected -p TEXT; see lps --help", "-p", "--url=x");
+    accepts("-p=-rc");
+    assert_string_equal(text(OPTIONS_PAYLOAD), "-rc");
+}
+
+static void a_missing_value_is_named(void **state)
+{
+    (void)state;
+    refuses("--url: the value is missing, expected --url URL; see lps --help", "--url");
+    refuses("-h: the value is missing, expected -h HEADER; see lps --help", "-h");
+}
+
+static void counts_are_whole_numbers_in_their_range(void **state)
+{
+    (void)state;
+#define RANGE "expected a whole number from 1 to 1000000000000"
+    refuses("-rc 0: found \"0\", " RANGE, "-rc", "0");
+    refuses("-rc -1: found \"-1\", " RANGE, "-rc", "-1");
+    refuses("-rc 1e3: found \"1e3\", " RANGE, "-rc", "1e3");
+    refuses("-rc : found \"\", " RANGE, "-rc", "");
+    refuses("-rc  7: found \" 7\", " RANGE, "-rc", " 7");
+    refuses("-rc 1000000000001: found \"1000000000001\", " RANGE, "-rc=1000000000001");
+    refuses("-rc 99999999999999999999: found \"99999999999999999999\", " RANGE, "-rc",
+            "99999999999999999999");
+    accepts("-rc", "1");
+    accepts("-rc", "1000000000000");
+    assert_int_equal(options.value[OPTIONS_REQUEST_COUNT].count, 1000000000000);
+    accepts("-ad", "0");
+    refuses("-d 0: found \"0\", expected a whole number from 1 to 31536000", "-d", "0");
+    refuses("-nc 1000001: found \"1000001\", expected a whole number from 1 to 1000000", "-nc",
+            "1000001");
+}
+
+static void seconds_to_wait_may_have_a_fraction(void **state)
+{
+    (void)state;
+    accepts("--wait", "2");
+    assert_true(options.value[OPTIONS_WAIT].real == 2.0);
+    accepts("--wait", "0.25");
+    assert_true(options.value[OPTIONS_WAIT].real == 0.25);
+    accepts("--wait", ".5");
+    assert_true(options.value[OPTIONS_WAIT].real == 0.5);
+    accepts("--wait", "31536000");
+
+    static const char *const bad[] = {"",      "0",   "0.0", "-1", "+1",  "1e1",       ".",
+                                      "1.2.3", "inf", "nan", "2s", "0x1", "31536000.1"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct diag d = {0};
+        options_done(&options);
+        assert_true(parse(&d, WORDS("--wait", bad[i])) < 0);
+        diag_done(&d);
+    }
+}
+
+static void a_flag_alone_is_true_and_takes_only_true_or_false(void **state)
+{
+    (void)state;
+    accepts("cluster", "-miw");
+    assert_true(options.value[OPTIONS_MASTER_IS_WORKER].flag);
+    accepts("cluster", "-miw", "false", "-gp", "5002");
+    assert_false(options.value[OPTIONS_MASTER_IS_WORKER].flag);
+    assert_true(options_given(&options, OPTIONS_MASTER_IS_WORKER));
+    accepts("cluster", "-miw:TRUE");
+    assert_true(options.value[OPTIONS_MASTER_IS_WORKER].flag);
+    refuses("-miw 1: found \"1\", expected true or false", "cluster", "-miw=1");
+    accepts("--json", "-u", "x");
+    assert_true(options.value[OPTIONS_JSON].flag);
+}
+
+static void twice_is_once_too_often_but_for_headers(void **state)
+{
+    const char *words[2 * OPTIONS_REPEATS_MAX + 3] = {NULL};
+    struct diag d = {0};
+
+    (void)state;
+    refuses("--requestcount: given twice", "-rc", "1", "--requestcount", "1");
+    accepts("-h", "A: 1", "--header", "B: 2", "-h=A: 3");
+    assert_int_equal(options.value[OPTIONS_HEADER].n, 3);
+    assert_string_equal(options.value[OPTIONS_HEADER].text[2], "A: 3");
+
+    for (int i = 0; i < OPTIONS_REPEATS_MAX; i++) {
+        words[2 * i] = "-h";
+        words[2 * i + 1] = "A: 1";
+    }
+    options_done(&options);
+    assert_int_equal(parse(&d, words), 0);
+    words[2 * OPTIONS_REPEATS_MAX] = "-h=A: 1";
+    options_done(&options);
+    assert_true(parse(&d, words) < 0);
+    assert_string_equal(d.entry[0].text, "-h: given more than 100 times");
+    diag_done(&d);
+}
+
+static void the_nearest_option_is_suggested(void **state)
+{
+    (void)state;
+    refuses("--requestcuont: unknown option, did you mean --requestCount?", "--requestcuont", "7");
+    refuses("--zzzzzzzzzzzzz: unknown option; see lps --help", "--zzzzzzzzzzzzz=7");
+}
+
+static void an_option_of_another_command_is_told_so(void **state)
+{
+    (void)state;
+    refuses("--url: not an option of \"lps status\"", "status", "--url", "x");
+    refuses("-mip: not an option of \"lps\"", "-mip", "x");
+    refuses("--wait: not an option of \"lps cluster ready\"", "cluster", "ready", "--wait", "2");
+}
+
+static void what_comes_later_is_refused_by_name(void **state)
+{
+    (void)state;
+    refuses("-hv: not supported yet", "-hv", "2.0");
+    refuses("--failurerule: not supported yet", "--failurerule=ErrorRate > 0.05");
+    refuses("run: not supported yet", "run", "plan.yaml");
+    refuses("RECORD: not supported yet", "RECORD");
+}
+
+static void commands_are_found_by_their_first_words(void **state)
+{
+    (void)state;
+    accepts("--url", "x");
+    assert_int_equal(options.command, OPTIONS_TEST);
+    accepts("status");
+    assert_int_equal(options.command, OPTIONS_STATUS);
+    accepts("Status", "--json");
+    assert_int_equal(options.command, OPTIONS_STATUS);
+    accepts("cluster");
+    assert_int_equal(options.command, OPTIONS_CLUSTER);
+    accepts("cluster", "ready", "--socket", "/x");
+    assert_int_equal(options.command, OPTIONS_CLUSTER_READY);
+    accepts("cancel", "2f1c", "--force");
+    assert_int_equal(options.command, OPTIONS_CANCEL);
+    assert_string_equal(options.argument, "2f1c");
+    accepts("cancel");
+    assert_null(options.argument);
+}
+
+static void words_that_are_no_command_are_refused(void **state)
+{
+    (void)state;
+    refuses("statsu: unknown command, did you mean lps status?", "statsu");
+    refuses("runfoooooooo: unknown command; see lps --help", "runfoooooooo");
+    refuses(": unknown command; see lps --help", "");
+    refuses("http://a/: unexpected, did you mean --url http://a/?", "http://a/");
+    refuses("https://a/: unexpected, did you mean --url https://a/?", "-rc", "7", "https://a/");
+    refuses("status: unexpected, expected an option; commands come first", "--socket", "x",
+            "status");
+    refuses("now: unexpected after \"lps status\"", "status", "now");
+    refuses("b: unexpected after \"lps cancel\"", "cancel", "a", "b");
+    refuses("redy: unexpected after \"lps cluster\"", "cluster", "redy");
+}
+
+static void local_excludes_what_needs_a_daemon(void **state)
+{
+    (void)state;
+    refuses("--wait: cannot be used with --local", "--local", "--wait", "2");
+    refuses("--detach: cannot be used with --local", "--detach", "--local");
+    refuses("--socket: cannot be used with --local", "--local", "--socket", "x");
+    refuses("--config: for a test only with --local", "--config", "x", "-u", "y");
+    accepts("--local", "--config", "x");
+    accepts("--local=false", "--wait", "2");
+}
+
+static void help_wins_over_what_follows_and_misses(void **state)
+{
+    (void)state;
+    accepts("--help", "--nonsense");
+    assert_true(options_is_help(&options));
+    accepts("-?");
+    assert_true(options_is_help(&options));
+    accepts("cluster", "--HELP");
+    assert_true(options_is_help(&options));
+    assert_int_equal(options.command, OPTIONS_CLUSTER);
+    accepts("--version");
+    assert_true(options_is_help(&options));
+    accepts("-h", "A: b");
+    assert_false(options_is_help(&options));
+}
+
+static void no_argument_is_a_test_without_a_target(void **state)
+{
+    struct diag d = {0};
+
+    (void)state;
+    options_done(&options);
+    assert_int_equal(options_parse(0, NULL, &d, &options), 0);
+    assert_int_equal(options.command, OPTIONS_TEST);
+}
+
+static void every_row_is_whole(void **state)
+{
+    (void)state;
+    for (enum options_id id = 1; id < OPTIONS__COUNT; id++) {
+        const struct options_row *row = options_row(id);
+        assert_int_not_equal(row->commands, 0);
+        assert_int_not_equal(row->kind, OPTIONS_KIND_UNDEFINED);
+        assert_non_null(row->spelling[0]);
+        for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && row->spelling[i] != NULL; i++)
+            assert_int_equal(row->spelling[i][0], '-');
+        if (row->kind == OPTIONS_COUNT)
+            assert_true(row->min < row->max);
+        if (row->kind == OPTIONS_TEXT || row->kind == OPTIONS_COUNT || row->kind == OPTIONS_REAL)
+            assert_non_null(row->arg);
+        if (row->kind == OPTIONS_NOT_YET)
+            assert_null(row->doc);
+        else if (id != OPTIONS_HELP_MDOC)
+            assert_non_null(row->doc);
+    }
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+        assert_non_null(options_command_row(c)->name);
+        assert_non_null(options_command_row(c)->doc);
+    }
+}
+
+static void no_spelling_means_two_things(void **state)
+{
+    (void)state;
+    for (enum options_id a = 1; a < OPTIONS__COUNT; a++)
+        for (enum options_id b = a + 1; b < OPTIONS__COUNT; b++)
+            for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && options_row(a)->spelling[i]; i++)
+                for (size_t j = 0; j < OPTIONS_SPELLINGS_MAX && options_row(b)->spelling[j]; j++)
+                    if (options_row(a)->commands & options_row(b)->commands)
+                        assert_string_not_equal(options_row(a)->spelling[i],
+                                                options_row(b)->spelling[j]);
+}
+
+static void every_option_is_in_the_help_of_its_commands(void **state)
+{
+    (void)state;
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+        struct buf help = {0};
+        help_command(c, &help);
+        for (enum options_id id = 1; id < OPTIONS__COUNT; id++) {
+            const struct options_row *row = options_row(id);
+            if (row->doc == NULL || (row->commands & (1u << c)) == 0)
+                continue;
+            for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && row->spelling[i] != NULL; i++)
+                assert_non_null(strstr(help.data, row->spelling[i]));
+        }
+        buf_done(&help);
+    }
+}
+
+static void help_fits_into_eighty_columns(void **state)
+{
+    (void)state;
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+        struct buf help = {0};
+        help_command(c, &help);
+        for (const char *line = help.data; *line != '\0'; line += strcspn(line, "\n") + 1)
+            assert_in_range(strcspn(line, "\n"), 0, 80);
+        buf_done(&help);
+    }
+}
+
+// The lists in the page are the output of "lps --help-mdoc"; put it there again after a change.
+static void the_man_page_has_the_table_as_it_is(void **state)
+{
+    struct buf page = {0}, table = {0};
+    FILE *f = fopen("docs/lps.1", "re");
+    int c;
+
+    (void)state;
+    assert_non_null(f);
+    while ((c = getc(f)) != EOF)
+        buf_append(&page, &(char){(char)c}, 1);
+    fclose(f);
+    help_mdoc(&table);
+    assert_non_null(strstr(page.data, table.data));
+    buf_done(&page);
+    buf_done(&table);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    options_done(&options);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_options_are_found_in_any_case),
+        cmocka_unit_test(short_options_keep_their_case),
+        cmocka_unit_test(a_value_may_follow_an_equals_sign_or_a_colon),
+        cmocka_unit_test(a_value_in_the_next_word_is_taken_whole),
+        cmocka_unit_test(an_empty_value_after_the_sign_is_a_value),
+        cmocka_unit_test(a_value_that_begins_with_a_dash_is_taken_unless_it_is_an_option),
+        cmocka_unit_test(a_missing_value_is_named),
+        cmocka_unit_test(counts_are_whole_numbers_in_their_range),
+        cmocka_unit_test(seconds_to_wait_may_have_a_fraction),
+        cmocka_unit_test(a_flag_alone_is_true_and_takes_only_true_or_false),
+        cmocka_unit_test(twice_is_once_too_often_but_for_headers),
+        cmocka_unit_test(the_nearest_option_is_suggested),
+        cmocka_unit_test(an_option_of_another_command_is_told_so),
+        cmocka_unit_test(what_comes_later_is_refused_by_name),
+        cmocka_unit_test(commands_are_found_by_their_first_words),
+        cmocka_unit_test(words_that_are_no_command_are_refused),
+        cmocka_unit_test(local_excludes_what_needs_a_daemon),
+        cmocka_unit_test(help_wins_over_what_follows_and_misses),
+        cmocka_unit_test(no_argument_is_a_test_without_a_target),
+        cmocka_unit_test(every_row_is_whole),
+        cmocka_unit_test(no_spelling_means_two_things),
+        cmocka_unit_test(every_option_is_in_the_help_of_its_commands),
+        cmocka_unit_test(help_fits_into_eighty_columns),
+        cmocka_unit_test(the_man_page_has_the_table_as_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}

@@ -1,0 +1,278 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/str.h"
+#include "worker/cli/plan_build.h"
+
+static struct options options;
+static struct plan_build built;
+static char payload_path[] = "/tmp/lps-plan-build-XXXXXX";
+static char path_word[64]; // Path:payload_path
+
+static int build(struct diag *d, const char *const *words)
+{
+    char *argv[250];
+    int argc = 0;
+
+    for (; words[argc] != NULL; argc++)
+        argv[argc] = (char *)words[argc];
+    plan_build_done(&built);
+    options_done(&options);
+    assert_int_equal(options_parse(argc, argv, d, &options), 0);
+    return plan_build(&options, d, &built);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+#define builds(...)                                \
+    do {                                           \
+        struct diag d_ = {0};                      \
+        int r_ = build(&d_, WORDS(__VA_ARGS__));   \
+        if (r_ < 0)                                \
+            print_error("%s\n", d_.entry[0].text); \
+        diag_done(&d_);                            \
+        assert_int_equal(r_, 0);                   \
+    } while (0)
+
+// What begins with this text is refused, in one line and without a place.
+#define refuses(begin, ...)                                       \
+    do {                                                          \
+        struct diag d_ = {0};                                     \
+        assert_true(build(&d_, WORDS(__VA_ARGS__)) < 0);          \
+        assert_int_equal(d_.n, 1);                                \
+        assert_int_equal(d_.entry[0].line, 0);                    \
+        if (strncmp(d_.entry[0].text, begin, strlen(begin)) != 0) \
+            fail_msg("%s", d_.entry[0].text);                     \
+        diag_done(&d_);                                           \
+    } while (0)
+
+#define U "-u", "http://127.0.0.1:8080/"
+
+static const struct plan_iteration *iteration(void)
+{
+    return &built.plan->rounds[0].iterations[0];
+}
+
+static const char *header(const char *name, size_t nth)
+{
+    for (size_t i = 0; i < iteration()->n_headers; i++)
+        if (strcmp(iteration()->headers[i].name, name) == 0 && nth-- == 0)
+            return iteration()->headers[i].value;
+    return NULL;
+}
+
+static void a_target_alone_is_one_get(void **state)
+{
+    (void)state;
+    builds(U);
+    assert_string_equal(built.plan->name, "Quick-Test-Plan");
+    assert_int_equal(built.plan->n_rounds, 1);
+    assert_string_equal(built.plan->rounds[0].name, "Quick-Test-Round");
+    assert_int_equal(built.plan->rounds[0].n_clients, 1);
+    assert_int_equal(built.plan->rounds[0].arrival_delay_ms, 0);
+    assert_int_equal(built.plan->rounds[0].n_iterations, 1);
+    assert_string_equal(iteration()->name, "Quick-Http-Iteration");
+    assert_int_equal(iteration()->mode, PLAN_MODE_R);
+    assert_int_equal(iteration()->request_count, 1);
+    assert_string_equal(iteration()->method, "GET");
+    assert_string_equal(iteration()->url.host, "127.0.0.1");
+    assert_int_equal(iteration()->url.port, 8080);
+    assert_int_equal(iteration()->n_headers, 0);
+    assert_null(iteration()->payload);
+    assert_string_equal(iteration()->payload_file, "");
+    assert_int_equal(built.n_files, 0);
+}
+
+static void every_option_reaches_the_plan(void **state)
+{
+    (void)state;
+    builds("-u", "https://host/a?b=c", "-n", "p", "-rn", "r", "-in", "i", "-nc", "10", "-ad", "200",
+           "-rc", "700", "-hm", "post", "-p", "{\"a\": 1}", "-h", "X-A: b");
+    assert_string_equal(built.plan->name, "p");
+    assert_string_equal(built.plan->rounds[0].name, "r");
+    assert_int_equal(built.plan->rounds[0].n_clients, 10);
+    assert_int_equal(built.plan->rounds[0].arrival_delay_ms, 200);
+    assert_string_equal(iteration()->name, "i");
+    assert_int_equal(iteration()->request_count, 700);
+    assert_string_equal(iteration()->method, "POST");
+    assert_true(iteration()->url.tls);
+    assert_string_equal(iteration()->url.target, "/a?b=c");
+    assert_string_equal(iteration()->payload, "{\"a\": 1}");
+    assert_string_equal(header("X-A", 0), "b");
+}
+
+static void a_duration_alone_means_mode_d(void **state)
+{
+    (void)state;
+    builds(U, "-d", "60");
+    assert_int_equal(iteration()->mode, PLAN_MODE_D);
+    assert_int_equal(iteration()->duration_s, 60);
+    assert_int_equal(iteration()->request_count, 0);
+    builds(U, "-im", "d", "-d", "60");
+    assert_int_equal(iteration()->mode, PLAN_MODE_D);
+    builds(U, "-im", "r");
+    assert_int_equal(iteration()->mode, PLAN_MODE_R);
+    assert_int_equal(iteration()->request_count, 1);
+}
+
+static void a_mode_and_its_options_agree(void **state)
+{
+    (void)state;
+    refuses("-rc and -d: found both, expected one of them", U, "-rc", "7", "-d", "60");
+    refuses("-d: mode R takes", U, "-im", "R", "-d", "60");
+    refuses("-rc: mode D takes", U, "-im", "D", "-d", "60", "-rc", "7");
+    refuses("-im D: the duration is missing", U, "-im", "D");
+    refuses("-im X: found \"X\", expected R or D", U, "-im", "X");
+    refuses("-im : found \"\", expected R or D", U, "-im", "");
+    refuses("-im CB: not supported yet", U, "-im", "CB");
+    refuses("--iterationmode crb: not supported yet", U, "--iterationmode", "crb");
+    refuses("-im DCB: not supported yet", U, "-im", "DCB", "-d", "1");
+}
+
+static void the_target_is_an_absolute_http_url(void **state)
+{
+    (void)state;
+    refuses("the target is missing, expected --url URL", "-rc", "7");
+    refuses("-u : ", "-u", "");
+    refuses("-u example.com: ", "-u", "example.com");
+    refuses("--URL ftp://a/: ", "--URL", "ftp://a/");
+    refuses("-u http://a:99999/: ", "-u", "http://a:99999/");
+    refuses("-u http://: ", "-u", "http://");
+}
+
+static void a_header_is_split_at_its_first_colon(void **state)
+{
+    (void)state;
+    builds(U, "-h", "https://www.example.com", "-h", "X-Time:  12:30", "-h", "Empty:");
+    assert_string_equal(header("https", 0), "//www.example.com");
+    assert_string_equal(header("X-Time", 0), "12:30");
+    assert_string_equal(header("Empty", 0), "");
+}
+
+static void a_header_may_have_several_values(void **state)
+{
+    (void)state;
+    builds(U, "-h", "X-A: 1", "-h", "x-a: 2", "-h", "X-A: 1");
+    assert_int_equal(iteration()->n_headers, 3);
+    assert_string_equal(header("X-A", 0), "1");
+    assert_string_equal(header("X-A", 1), "2");
+    assert_string_equal(header("X-A", 2), "1");
+}
+
+static void headers_that_would_break_the_request_are_refused(void **state)
+{
+    (void)state;
+    refuses("-h: found \"Accept\", expected \"Name: value\"", U, "-h", "Accept");
+    refuses("-h: found \"\", expected", U, "-h", "");
+    refuses("-h \": x\": ", U, "-h", ": x");
+    refuses("-h \"A b: x\": ", U, "-h", "A b: x");
+    refuses("-h \"A: x\r\nB: y\": ", U, "-h", "A: x\r\nB: y");
+    refuses("-h \"A: x\ny\": ", U, "-h", "A: x\ny");
+    refuses("-h \"A\r: x\": ", U, "-h", "A\r: x");
+}
+
+static void bytes_that_are_no_utf8_are_refused(void **state)
+{
+    (void)state;
+    refuses("-p: found bytes that are not UTF-8, expected Path:FILE", U, "-p", "\xff");
+    refuses("-h: found bytes that are not UTF-8", U, "-h", "A: \xc3");
+    refuses("-n: found bytes that are not UTF-8", U, "-n", "\x80");
+}
+
+static void a_payload_file_travels_by_its_hash(void **state)
+{
+    (void)state;
+    builds(U, "-p", path_word);
+    assert_null(iteration()->payload);
+    // printf 'a\0\377b' | sha256sum
+    assert_string_equal(iteration()->payload_file,
+                        "fcd85e9c993cd598fe7a2088e571af403a43adbc2ff8a39a4e67aec0dc69d960");
+    assert_int_equal(built.n_files, 1);
+    assert_string_equal(built.files[0].sha256, iteration()->payload_file);
+    assert_int_equal(built.files[0].len, 4);
+    assert_memory_equal(built.files[0].bytes,
+                        "a\0\xff"
+                        "b",
+                        4);
+}
+
+static void a_payload_file_must_be_there(void **state)
+{
+    (void)state;
+    refuses("-p: cannot read /nowhere/body.json: No such file or directory", U, "-p",
+            "Path:/nowhere/body.json");
+    refuses("-p: cannot read /tmp: Is a directory", U, "-p", "Path:/tmp");
+    refuses("-p: cannot read : No such file or directory", U, "-p", "Path:");
+    refuses("-p: /dev/zero has more than 32 MiB", U, "-p", "path:/dev/zero");
+    refuses("-p URL:...: not supported yet", U, "-p", "URL:http://127.0.0.1/x");
+}
+
+static void an_empty_payload_is_none(void **state)
+{
+    (void)state;
+    builds(U, "-p", "");
+    assert_null(iteration()->payload);
+}
+
+static void what_the_plan_refuses_is_named_by_its_option(void **state)
+{
+    (void)state;
+    refuses("-n: found \"a/b\"", U, "-n", "a/b");
+    refuses("-rn: ", U, "-rn", "");
+    refuses("--iterationname: ", U, "--iterationname",
+            "1234567890123456789012345678901234567890123456789012345678901");
+    refuses("-hm: found \"FETCH\"", U, "-hm", "FETCH");
+    refuses("-p: ", U, "-p", "${x}");
+}
+
+static int make_file(void **state)
+{
+    int fd = mkstemp(payload_path);
+
+    (void)state;
+    snprintf(path_word, sizeof(path_word), "Path:%s", payload_path);
+    return fd >= 0 &&
+                   write(fd,
+                         "a\0\xff"
+                         "b",
+                         4) == 4 &&
+                   close(fd) == 0
+               ? 0
+               : -1;
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    plan_build_done(&built);
+    options_done(&options);
+    return unlink(payload_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_target_alone_is_one_get),
+        cmocka_unit_test(every_option_reaches_the_plan),
+        cmocka_unit_test(a_duration_alone_means_mode_d),
+        cmocka_unit_test(a_mode_and_its_options_agree),
+        cmocka_unit_test(the_target_is_an_absolute_http_url),
+        cmocka_unit_test(a_header_is_split_at_its_first_colon),
+        cmocka_unit_test(a_header_may_have_several_values),
+        cmocka_unit_test(headers_that_would_break_the_request_are_refused),
+        cmocka_unit_test(bytes_that_are_no_utf8_are_refused),
+        cmocka_unit_test(a_payload_file_travels_by_its_hash),
+        cmocka_unit_test(a_payload_file_must_be_there),
+        cmocka_unit_test(an_empty_payload_is_none),
+        cmocka_unit_test(what_the_plan_refuses_is_named_by_its_option),
+    };
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}

@@ -1,0 +1,126 @@
+// The command line: one table of commands and options for parsing, help, man page and tests. PURE.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/diag.h"
+
+enum options_command {
+    OPTIONS_COMMAND_UNDEFINED = 0,
+    OPTIONS_TEST, // no command word
+    OPTIONS_STATUS,
+    OPTIONS_CANCEL,
+    OPTIONS_CLUSTER,
+    OPTIONS_CLUSTER_READY,
+    OPTIONS_LATER, // a command of the reference that does not exist yet
+    OPTIONS_COMMAND__COUNT,
+};
+
+enum options_id {
+    OPTIONS_UNDEFINED = 0,
+    OPTIONS_URL,
+    OPTIONS_METHOD,
+    OPTIONS_HEADER,
+    OPTIONS_PAYLOAD,
+    OPTIONS_REQUEST_COUNT,
+    OPTIONS_DURATION,
+    OPTIONS_MODE,
+    OPTIONS_CLIENTS,
+    OPTIONS_ARRIVAL_DELAY,
+    OPTIONS_NAME,
+    OPTIONS_ROUND_NAME,
+    OPTIONS_ITERATION_NAME,
+    OPTIONS_LOCAL,
+    OPTIONS_WAIT,
+    OPTIONS_DETACH,
+    OPTIONS_FORCE,
+    OPTIONS_MASTER_NODE_IP,
+    OPTIONS_GRPC_PORT,
+    OPTIONS_EXPECTED_WORKERS,
+    OPTIONS_MASTER_IS_WORKER,
+    OPTIONS_JSON,
+    OPTIONS_QUIET,
+    OPTIONS_SOCKET,
+    OPTIONS_CONFIG,
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+    OPTIONS_HELP_MDOC,
+    OPTIONS_STARTUP_DELAY,
+    OPTIONS_DELAY_CLIENT_CREATION,
+    OPTIONS_RUN_IN_PARALLEL,
+    OPTIONS_SAVE,
+    OPTIONS_MAXIMIZE_THROUGHPUT,
+    OPTIONS_COOL_DOWN_TIME,
+    OPTIONS_BATCH_SIZE,
+    OPTIONS_HTTP_VERSION,
+    OPTIONS_EMBEDDED_RESOURCES,
+    OPTIONS_SAVE_RESPONSE,
+    OPTIONS_SUPPORT_H2C,
+    OPTIONS_CERTIFICATE_PATH,
+    OPTIONS_CERTIFICATE_PASSWORD,
+    OPTIONS_FAILURE_RULE,
+    OPTIONS_TERMINATION_RULE,
+    OPTIONS__COUNT,
+};
+
+enum options_kind {
+    OPTIONS_KIND_UNDEFINED = 0,
+    OPTIONS_FLAG,    // no value is true; else true or false
+    OPTIONS_TEXT,    // anything
+    OPTIONS_COUNT,   // a whole number from min to max
+    OPTIONS_REAL,    // decimal, above 0 and up to max
+    OPTIONS_NOT_YET, // known from the reference: refused by name
+    OPTIONS_KIND__COUNT,
+};
+
+#define OPTIONS_SPELLINGS_MAX 4
+#define OPTIONS_REPEATS_MAX   100 // PLAN_HEADERS_MAX
+
+struct options_row {
+    unsigned commands; // 1u << enum options_command, or'ed
+    enum options_kind kind;
+    // Short forms first. Long ones in their declared case; any case is accepted.
+    const char *spelling[OPTIONS_SPELLINGS_MAX];
+    const char *arg; // what the value is called; NULL: a flag
+    uint64_t min, max;
+    bool repeatable;
+    const char *dflt; // NULL: none
+    const char *doc;  // one sentence or more; NULL: not in the help
+};
+
+struct options_command_row {
+    const char *name; // "cluster ready"; "" for the test
+    const char *arg;  // its argument, optional; NULL: takes none
+    const char *doc;
+};
+
+struct options_value {
+    char *spelling;    // as it was typed; NULL: not given
+    const char **text; // n of them, borrowed from argv
+    size_t n;
+    uint64_t count;
+    double real;
+    bool flag;
+};
+
+struct options {
+    enum options_command command;
+    const char *argument; // NULL: none; borrowed from argv
+    struct options_value value[OPTIONS__COUNT];
+};
+
+const struct options_row *options_row(enum options_id id);
+const struct options_command_row *options_command_row(enum options_command command);
+
+// argv without the program's name. 0, or -EINVAL with one entry in d. --help and --version stop the
+// parsing, so that they win over what follows. Then options_done, also on failure.
+int options_parse(int argc, char *const *argv, struct diag *d, struct options *ret_options);
+void options_done(struct options *o);
+
+// --help or its like: nothing else is to be done.
+bool options_is_help(const struct options *o);
+bool options_given(const struct options *o, enum options_id id);
+// The first value, or fallback when not given.
+const char *options_text(const struct options *o, enum options_id id, const char *fallback);

@@ -1,0 +1,372 @@
+#include "worker/runner/engine.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "common/clock.h"
+#include "common/str.h"
+#include "worker/runner/record.h"
+#include "worker/runner/resolve.h"
+#include "worker/runner/sched.h"
+#include "worker/runner/tls.h"
+#include "worker/runner/vuser.h"
+
+// An order from the engine to a thread, or a report back; freed by whoever receives it.
+struct message {
+    struct loop_post post;
+    struct thread *thread;
+    uint32_t round;
+    int64_t start_ns;
+    bool abort;
+};
+
+struct thread {
+    struct engine *engine;
+    pthread_t id;
+    uint32_t index;
+    struct loop *loop;
+    struct record *record;
+    struct vuser_env env;
+    struct sched sched;
+    const struct plan_round *round; // NULL: between rounds
+    uint32_t first_series;
+    struct loop_timer arrival, second, drain;
+    int64_t handed_k; // newest window given to the engine
+};
+
+struct engine {
+    struct engine_config config;
+    struct thread *threads;
+    struct resolve *resolve;
+    SSL_CTX *tls;
+    uint32_t n_series, round, n_busy, n_ended;
+    bool stopping;
+    struct metrics_window **pending; // of k = next_k, next_k + 1, ...; NULL: nothing came
+    size_t n_pending;
+    int64_t next_k;
+    uint64_t cpu_us;
+    struct metrics_series *totals;
+    int64_t first_dispatch_ns;
+};
+
+static struct message *new_message(struct thread *t, void (*on_post)(struct loop_post *post))
+{
+    struct message *m = xcalloc(1, sizeof *m);
+
+    m->thread = t;
+    m->post.on_post = on_post;
+    return m;
+}
+
+static int64_t second_of(const struct engine *e, int64_t ns)
+{
+    int64_t d = ns - e->config.k_origin_ns;
+
+    return d >= 0 ? d / NS_PER_S : -1;
+}
+
+static uint64_t cpu_us(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+// Windows of which every thread has handed over its part, or has gone on past it.
+static void emit_until(struct engine *e, int64_t k)
+{
+    while (e->next_k <= k) {
+        struct metrics_window *w = e->n_pending > 0 ? e->pending[0] : NULL;
+        if (w == NULL)
+            w = metrics_window_new(e->next_k, e->n_series);
+        uint64_t cpu = cpu_us();
+        w->health.cpu_us = cpu - e->cpu_us;
+        e->cpu_us = cpu;
+        e->config.on_window(w, e->config.arg);
+        metrics_window_free(w);
+        for (size_t i = 1; i < e->n_pending; i++)
+            e->pending[i - 1] = e->pending[i];
+        e->n_pending -= e->n_pending > 0;
+        e->next_k++;
+    }
+}
+
+static void emit_whole(struct engine *e)
+{
+    int64_t k = INT64_MAX;
+
+    for (uint32_t i = 0; i < e->config.n_threads; i++)
+        k = e->threads[i].handed_k < k ? e->threads[i].handed_k : k;
+    emit_until(e, k);
+}
+
+// Main thread: one thread's part of a second.
+static void on_part(struct loop_post *post)
+{
+    struct record_slot *slot = container_of(post, struct record_slot, post);
+    struct thread *t = record_arg(slot->owner);
+    struct engine *e = t->engine;
+    size_t i = (size_t)(slot->window->k - e->next_k);
+
+    while (e->n_pending <= i) {
+        e->pending = xreallocarray(e->pending, e->n_pending + 1, sizeof *e->pending);
+        e->pending[e->n_pending++] = NULL;
+    }
+    if (e->pending[i] == NULL)
+        e->pending[i] = metrics_window_new(slot->window->k, e->n_series);
+    metrics_merge_peer(e->pending[i], slot->window);
+    t->handed_k = slot->window->k;
+    record_give_back(slot);
+    emit_whole(e);
+}
+
+static void begin_round(struct engine *e, int64_t start_ns);
+
+// Main thread. Rounds are in sequence over all threads.
+static void on_round_over(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct engine *e = m->thread->engine;
+
+    free(m);
+    if (--e->n_busy > 0)
+        return;
+    e->round++;
+    begin_round(e, clock_now().ns);
+}
+
+// Thread.
+static void check_round(struct thread *t)
+{
+    int64_t due;
+
+    if (t->round == NULL || t->env.n_users > 0 || (!t->env.stopping && sched_peek(&t->sched, &due)))
+        return;
+    t->round = NULL;
+    loop_timer_clear(t->loop, &t->arrival);
+    loop_post(t->engine->config.main, &new_message(t, on_round_over)->post);
+}
+
+static void on_user_done(struct vuser_env *env)
+{
+    check_round(container_of(env, struct thread, env));
+}
+
+static void on_arrival(struct loop_timer *timer)
+{
+    struct thread *t = container_of(timer, struct thread, arrival);
+    const struct plan_round *round = t->round;
+    int64_t due;
+
+    while (t->round == round && sched_peek(&t->sched, &due) && due <= loop_now(t->loop)) {
+        sched_pop(&t->sched);
+        vuser_start(&t->env, round, t->first_series);
+    }
+    if (t->round == round && sched_peek(&t->sched, &due))
+        loop_timer_set(t->loop, &t->arrival, due);
+    else if (t->round == round)
+        check_round(t);
+}
+
+static void on_begin_round(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct thread *t = m->thread;
+    const struct plan *plan = t->engine->config.plan;
+    int64_t due;
+
+    t->round = &plan->rounds[m->round];
+    t->first_series = 0;
+    for (uint32_t i = 0; i < m->round; i++)
+        t->first_series += (uint32_t)plan->rounds[i].n_iterations;
+    sched_init(&t->sched, m->start_ns, t->round->arrival_delay_ms, t->round->n_clients, t->index,
+               t->engine->config.n_threads);
+    free(m);
+    if (!t->env.stopping && sched_peek(&t->sched, &due))
+        loop_timer_set(t->loop, &t->arrival, due);
+    else
+        check_round(t);
+}
+
+static void on_second(struct loop_timer *timer)
+{
+    struct thread *t = container_of(timer, struct thread, second);
+
+    record_roll(t->record, loop_now(t->loop));
+    loop_timer_set(t->loop, timer, record_end_ns(t->record));
+}
+
+static void on_drained(struct loop_timer *timer)
+{
+    vuser_stop_all(&container_of(timer, struct thread, drain)->env, true);
+}
+
+static void on_stop(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct thread *t = m->thread;
+
+    if (!m->abort && !t->env.stopping)
+        loop_timer_set(t->loop, &t->drain, loop_now(t->loop) + t->engine->config.drain_ns);
+    vuser_stop_all(&t->env, m->abort);
+    free(m);
+    check_round(t);
+}
+
+// Main thread.
+static void on_thread_ended(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct engine *e = m->thread->engine;
+
+    pthread_join(m->thread->id, NULL);
+    free(m);
+    if (++e->n_ended < e->config.n_threads)
+        return;
+    emit_until(e, e->next_k + (int64_t)e->n_pending - 1);
+    e->totals = xcalloc(e->n_series, sizeof *e->totals);
+    for (uint32_t i = 0; i < e->config.n_threads; i++) {
+        struct thread *t = &e->threads[i];
+        for (uint32_t s = 0; s < e->n_series; s++)
+            metrics_merge_later(&e->totals[s], &record_totals(t->record)[s]);
+        int64_t first = t->env.first_dispatch_ns;
+        if (first != 0 && (e->first_dispatch_ns == 0 || first < e->first_dispatch_ns))
+            e->first_dispatch_ns = first;
+    }
+    e->config.on_end(e->config.arg);
+}
+
+static void on_finish(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct thread *t = m->thread;
+
+    free(m);
+    loop_timer_clear(t->loop, &t->drain);
+    loop_timer_clear(t->loop, &t->second);
+    record_flush(t->record, loop_clock(t->loop));
+    loop_post(t->engine->config.main, &new_message(t, on_thread_ended)->post);
+    loop_quit(t->loop);
+}
+
+static void tell(struct engine *e, void (*on_post)(struct loop_post *post), int64_t start_ns,
+                 bool abort)
+{
+    for (uint32_t i = 0; i < e->config.n_threads; i++) {
+        struct message *m = new_message(&e->threads[i], on_post);
+        m->round = e->round;
+        m->start_ns = start_ns;
+        m->abort = abort;
+        loop_post(e->threads[i].loop, &m->post);
+    }
+}
+
+static void begin_round(struct engine *e, int64_t start_ns)
+{
+    if (e->stopping || e->round >= e->config.plan->n_rounds) {
+        tell(e, on_finish, 0, false);
+        return;
+    }
+    e->n_busy = e->config.n_threads;
+    tell(e, on_begin_round, start_ns, false);
+}
+
+void engine_stop(struct engine *e, bool abort)
+{
+    e->stopping = true;
+    tell(e, on_stop, 0, abort);
+}
+
+static void *run_thread(void *arg)
+{
+    struct thread *t = arg;
+
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    loop_timer_set(t->loop, &t->second, record_end_ns(t->record));
+    loop_run(t->loop);
+    return NULL;
+}
+
+static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k)
+{
+    t->engine = e;
+    t->index = (uint32_t)(t - e->threads);
+    t->handed_k = first_k - 1;
+    t->arrival.on_due = on_arrival;
+    t->second.on_due = on_second;
+    t->drain.on_due = on_drained;
+    t->loop = loop_new();
+    if (t->loop == NULL)
+        return false;
+    t->record = record_new(&(struct record_config){.n_series = e->n_series,
+                                                   .k_origin_ns = e->config.k_origin_ns,
+                                                   .first_k = first_k,
+                                                   .loop = t->loop,
+                                                   .sink = e->config.main,
+                                                   .on_window = on_part,
+                                                   .arg = t,
+                                                   .n_fds = &t->env.conn.n_fds});
+    t->env = (struct vuser_env){.conn = {.loop = t->loop, .tls = e->tls},
+                                .record = t->record,
+                                .requests = e->config.requests,
+                                .resolve = e->resolve,
+                                .on_done = on_user_done};
+    t->env.answers = xcalloc(e->config.requests->n_origins, sizeof *t->env.answers);
+    for (uint32_t i = 0; i < e->config.requests->n_origins; i++)
+        resolve_literal(e->config.requests->origins[i].host, &t->env.answers[i]);
+    vuser_env_init(&t->env, e->config.timeout_ns);
+    return true;
+}
+
+struct engine *engine_start(const struct engine_config *config)
+{
+    struct engine *e = xcalloc(1, sizeof *e);
+    int64_t now = clock_now().ns;
+    int64_t first_k;
+    bool ok = true;
+
+    e->config = *config;
+    e->n_series = plan_n_series(config->plan);
+    e->threads = xcalloc(config->n_threads, sizeof *e->threads);
+    e->resolve = resolve_new();
+    e->tls = tls_context_new();
+    first_k = second_of(e, config->start_ns > now ? config->start_ns : now);
+    e->next_k = first_k;
+    for (uint32_t i = 0; i < config->n_threads; i++)
+        ok = set_up_thread(e, &e->threads[i], first_k) && ok;
+    ok = ok && e->resolve != NULL && e->tls != NULL;
+    for (uint32_t i = 0; i < config->n_threads && ok; i++)
+        ok = pthread_create(&e->threads[i].id, NULL, run_thread, &e->threads[i]) == 0;
+    if (!ok)
+        return NULL; // the process ends with it: nothing to unwind
+    begin_round(e, config->start_ns);
+    return e;
+}
+
+void engine_outcome(const struct engine *e, struct engine_outcome *ret_outcome)
+{
+    *ret_outcome = (struct engine_outcome){e->totals, e->stopping, e->first_dispatch_ns};
+}
+
+void engine_free(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    resolve_close(e->resolve);
+    for (uint32_t i = 0; i < e->config.n_threads; i++) {
+        struct thread *t = &e->threads[i];
+        vuser_env_done(&t->env);
+        record_free(t->record);
+        loop_free(t->loop);
+        free(t->env.answers);
+    }
+    SSL_CTX_free(e->tls);
+    free(e->pending);
+    free(e->threads);
+    free(e->totals);
+    free(e);
+}

@@ -1,0 +1,41 @@
+// The threads of a run: rounds in sequence over all of them, their windows merged into one a
+// second. Main thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/metrics.h"
+#include "common/plan.h"
+#include "worker/runner/loop.h"
+#include "worker/runner/request.h"
+
+struct engine;
+
+struct engine_config {
+    const struct plan *plan;            // borrowed
+    const struct request_set *requests; // borrowed
+    struct loop *main;                  // call-backs come here
+    uint32_t n_threads;
+    int64_t start_ns, k_origin_ns, timeout_ns, drain_ns;
+    // Ascending k, each once, also those without events. Borrowed.
+    void (*on_window)(const struct metrics_window *w, void *arg);
+    // All threads have ended, after the last window.
+    void (*on_end)(void *arg);
+    void *arg;
+};
+
+struct engine_outcome {
+    struct metrics_series *totals; // by series, without histograms; borrowed
+    bool cancelled;
+    int64_t first_dispatch_ns; // 0: none
+};
+
+// NULL: threads or descriptors are lacking.
+struct engine *engine_start(const struct engine_config *config);
+// No new requests; those in flight get drain_ns, or are cut. A second call may only be harder.
+void engine_stop(struct engine *e, bool abort);
+// After on_end.
+void engine_outcome(const struct engine *e, struct engine_outcome *ret_outcome);
+// After on_end, NULL is fine.
+void engine_free(struct engine *e);

@@ -1,0 +1,208 @@
+#include "worker/runner/record.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/str.h"
+
+struct record {
+    struct record_config config;
+    struct record_slot *slot;   // of the present window
+    struct metrics_series *now; // its series
+    int64_t end_ns;
+    struct metrics_series *totals;       // without histograms
+    uint64_t *in_flight;                 // by series
+    _Atomic(struct record_slot *) spare; // given back, empty
+};
+
+static struct record_slot *take_slot(struct record *r, int64_t k)
+{
+    struct record_slot *slot = atomic_exchange_explicit(&r->spare, NULL, memory_order_acquire);
+
+    if (slot == NULL) {
+        slot = xcalloc(1, sizeof *slot);
+        slot->window = metrics_window_new(k, r->config.n_series);
+    } else {
+        metrics_window_reset(slot->window, k);
+    }
+    slot->owner = r;
+    slot->post.on_post = r->config.on_window;
+    return slot;
+}
+
+static void free_slot(struct record_slot *slot)
+{
+    if (slot == NULL)
+        return;
+    metrics_window_free(slot->window);
+    free(slot);
+}
+
+void record_give_back(struct record_slot *slot)
+{
+    free_slot(atomic_exchange_explicit(&slot->owner->spare, slot, memory_order_acq_rel));
+}
+
+static void open_window(struct record *r, int64_t k)
+{
+    r->slot = take_slot(r, k);
+    r->now = r->slot->window->series;
+    r->end_ns = r->config.k_origin_ns + (k + 1) * NS_PER_S;
+    for (uint32_t i = 0; i < r->config.n_series; i++)
+        r->now[i].n.in_flight_max = r->in_flight[i];
+}
+
+static void hand_over(struct record *r)
+{
+    struct metrics_window *w = r->slot->window;
+
+    for (uint32_t i = 0; i < r->config.n_series; i++)
+        r->now[i].n.in_flight = r->in_flight[i];
+    w->health.loop_stall_us = (uint64_t)(loop_take_stall(r->config.loop) / NS_PER_US);
+    w->health.fds = *r->config.n_fds;
+    loop_post(r->config.sink, &r->slot->post);
+    r->slot = NULL;
+}
+
+struct record *record_new(const struct record_config *config)
+{
+    struct record *r = xcalloc(1, sizeof *r);
+
+    r->config = *config;
+    r->totals = xcalloc(config->n_series, sizeof *r->totals);
+    r->in_flight = xcalloc(config->n_series, sizeof *r->in_flight);
+    open_window(r, config->first_k);
+    return r;
+}
+
+void record_free(struct record *r)
+{
+    if (r == NULL)
+        return;
+    free_slot(r->slot);
+    free_slot(atomic_load_explicit(&r->spare, memory_order_acquire));
+    free(r->totals);
+    free(r->in_flight);
+    free(r);
+}
+
+void *record_arg(const struct record *r)
+{
+    return r->config.arg;
+}
+
+void record_roll(struct record *r, int64_t now_ns)
+{
+    if (now_ns < r->end_ns)
+        return;
+    int64_t k = r->slot->window->k;
+    hand_over(r);
+    open_window(r, k + 1 + (now_ns - r->end_ns) / NS_PER_S);
+}
+
+int64_t record_end_ns(const struct record *r)
+{
+    return r->end_ns;
+}
+
+void record_flush(struct record *r, int64_t now_ns)
+{
+    record_roll(r, now_ns);
+    hand_over(r);
+}
+
+const struct metrics_series *record_totals(const struct record *r)
+{
+    return r->totals;
+}
+
+// Counted twice on purpose: totals summed from windows could not show that a window was lost.
+#define COUNT(r, series, field, amount)          \
+    do {                                         \
+        (r)->now[series].n.field += (amount);    \
+        (r)->totals[series].n.field += (amount); \
+    } while (0)
+
+static void record_ns(struct record *r, uint32_t series, enum metrics_latency kind, int64_t ns)
+{
+    hist_record(&r->now[series].latency[kind], (uint64_t)((ns + NS_PER_US / 2) / NS_PER_US));
+}
+
+void record_started(struct record *r, uint32_t series, int64_t now_ns)
+{
+    record_roll(r, now_ns);
+    struct metrics_counters *n = &r->now[series].n;
+    COUNT(r, series, started, 1);
+    if (++r->in_flight[series] > n->in_flight_max)
+        n->in_flight_max = r->in_flight[series];
+}
+
+void record_connected(struct record *r, uint32_t series, int64_t now_ns, int64_t dns_ns,
+                      int64_t tcp_ns, int64_t tls_ns)
+{
+    record_roll(r, now_ns);
+    COUNT(r, series, connects, 1);
+    if (dns_ns >= 0)
+        record_ns(r, series, METRICS_DNS, dns_ns);
+    record_ns(r, series, METRICS_TCP, tcp_ns);
+    if (tls_ns >= 0)
+        record_ns(r, series, METRICS_TLS, tls_ns);
+}
+
+void record_sent(struct record *r, uint32_t series, int64_t now_ns, uint64_t bytes, uint64_t body)
+{
+    record_roll(r, now_ns);
+    COUNT(r, series, bytes_sent, bytes);
+    COUNT(r, series, body_sent, body);
+}
+
+void record_received(struct record *r, uint32_t series, int64_t now_ns, uint64_t bytes,
+                     uint64_t body)
+{
+    record_roll(r, now_ns);
+    COUNT(r, series, bytes_received, bytes);
+    COUNT(r, series, body_received, body);
+}
+
+static void end_one(struct record *r, uint32_t series, int64_t now_ns, bool reused)
+{
+    record_roll(r, now_ns);
+    r->in_flight[series]--;
+    COUNT(r, series, reused, reused);
+}
+
+void record_completed(struct record *r, uint32_t series, const struct record_times *t,
+                      unsigned status, bool reused)
+{
+    end_one(r, series, t->done_ns, reused);
+    COUNT(r, series, completed, 1);
+    r->now[series].status[status]++;
+    r->totals[series].status[status]++;
+    record_ns(r, series, METRICS_SERVICE, t->done_ns - t->sent_ns);
+    record_ns(r, series, METRICS_SEND, t->whole_ns - t->send_ns);
+    record_ns(r, series, METRICS_WAIT, t->first_ns - t->whole_ns);
+    record_ns(r, series, METRICS_RECEIVE, t->done_ns - t->first_ns);
+    record_ns(r, series, METRICS_TTFB, t->first_ns - t->begin_ns);
+}
+
+void record_failed(struct record *r, uint32_t series, int64_t now_ns, enum metrics_error kind,
+                   const char *example, bool reused)
+{
+    end_one(r, series, now_ns, reused);
+    COUNT(r, series, failed, 1);
+    metrics_record_error(&r->now[series], kind, r->slot->window->k, example);
+    metrics_record_error(&r->totals[series], kind, r->slot->window->k, example);
+}
+
+void record_aborted(struct record *r, uint32_t series, int64_t now_ns, bool reused)
+{
+    end_one(r, series, now_ns, reused);
+    COUNT(r, series, aborted, 1);
+}
+
+void record_dropped(struct record *r, uint32_t series, int64_t now_ns)
+{
+    record_roll(r, now_ns);
+    COUNT(r, series, dropped, 1);
+}

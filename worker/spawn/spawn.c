@@ -1,0 +1,346 @@
+#include "worker/spawn/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/str.h"
+#include "common/wire.h"
+
+#define CHILD_FD  3
+#define READ_SIZE 65536
+// A runner that has said its last word, or was told to stop, and is still there after this long
+// hangs.
+#define GRACE_MS 5000
+
+extern char **environ;
+
+struct spawn {
+    const struct spawn_ops *ops;
+    void *arg;
+    pid_t pid;
+    int fd, pidfd;
+    uint32_t drain_ms;
+    struct event *readable, *writable, *exited, *overdue;
+    struct buf in, out;
+    size_t out_at;
+    bool got_fin, is_reaped;
+    char *failure;
+};
+
+const char *spawn_runner_path(void)
+{
+    static char path[4096];
+    const char *named = getenv("LPS_RUNNER");
+
+    if (named != NULL)
+        return named;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "lps-runner");
+    if (n > 0) {
+        path[n] = '\0';
+        char *slash = strrchr(path, '/');
+        if (slash != NULL) {
+            strcpy(slash + 1, "lps-runner");
+            if (access(path, X_OK) == 0)
+                return path;
+        }
+    }
+    return LPS_LIBEXECDIR "/lps-runner";
+}
+
+static void fail(struct spawn *s, char *text)
+{
+    if (s->failure == NULL)
+        s->failure = text;
+    else
+        free(text);
+}
+
+static void on_overdue(evutil_socket_t fd, short what, void *arg)
+{
+    struct spawn *s = arg;
+
+    (void)fd;
+    (void)what;
+    fail(s, xstrdup("runner did not end and was killed"));
+    kill(s->pid, SIGKILL);
+}
+
+static void end_within(struct spawn *s, uint64_t ms)
+{
+    struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+
+    event_add(s->overdue, &tv);
+}
+
+// What came after a bad frame cannot be trusted: the runner is of no more use.
+static void bad_frame(struct spawn *s, size_t len)
+{
+    fail(s, xasprintf("runner sent %zu bytes that are no frame", len));
+    event_del(s->readable);
+    kill(s->pid, SIGKILL);
+}
+
+// false: the message has no place here.
+static bool take_event(struct spawn *s, const Lps__V1__RunnerEvent *msg)
+{
+    if (s->got_fin)
+        return false;
+    switch (msg->body_case) {
+    case LPS__V1__RUNNER_EVENT__BODY_WINDOW:
+        s->ops->on_window(msg->window, s->arg);
+        return true;
+    case LPS__V1__RUNNER_EVENT__BODY_FIN:
+        s->got_fin = true;
+        s->ops->on_fin(msg->fin, s->arg);
+        end_within(s, GRACE_MS);
+        return true;
+    case LPS__V1__RUNNER_EVENT__BODY_FAILURE:
+        fail(s, xstrdup(msg->failure));
+        end_within(s, GRACE_MS);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint32_t frame_len(const char *at)
+{
+    const uint8_t *b = (const uint8_t *)at;
+
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+static void take_frames(struct spawn *s)
+{
+    size_t at = 0;
+
+    while (s->failure == NULL && s->in.len - at >= 4) {
+        size_t len = frame_len(s->in.data + at);
+        if (len > WIRE_FRAME_MAX) {
+            bad_frame(s, s->in.len - at);
+            break;
+        }
+        if (s->in.len - at - 4 < len)
+            break;
+        Lps__V1__RunnerEvent *msg =
+            lps__v1__runner_event__unpack(NULL, len, (const uint8_t *)s->in.data + at + 4);
+        bool ok = msg != NULL && take_event(s, msg);
+        if (msg != NULL)
+            lps__v1__runner_event__free_unpacked(msg, NULL);
+        if (!ok)
+            bad_frame(s, len);
+        at += 4 + len;
+    }
+    if (at > 0) {
+        memmove(s->in.data, s->in.data + at, s->in.len - at);
+        s->in.len -= at;
+    }
+}
+
+// false: nothing more to read now.
+static bool read_some(struct spawn *s)
+{
+    buf_reserve(&s->in, READ_SIZE);
+    ssize_t n = recv(s->fd, s->in.data + s->in.len, READ_SIZE, MSG_DONTWAIT);
+
+    if (n > 0) {
+        s->in.len += (size_t)n;
+        take_frames(s);
+        return s->failure == NULL;
+    }
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n == 0 || errno != EAGAIN) {
+        event_del(s->readable);
+        if (!event_pending(s->overdue, EV_TIMEOUT, NULL))
+            end_within(s, GRACE_MS);
+    }
+    return false;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    read_some(arg);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct spawn *s = arg;
+
+    (void)what;
+    while (s->out_at < s->out.len) {
+        ssize_t n =
+            send(fd, s->out.data + s->out_at, s->out.len - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            event_add(s->writable, NULL);
+            return;
+        }
+        if (n < 0)
+            break; // its exit says why
+        s->out_at += (size_t)n;
+    }
+    s->out.len = s->out_at = 0;
+}
+
+static void send_command(struct spawn *s, const Lps__V1__RunnerCommand *msg)
+{
+    size_t len = lps__v1__runner_command__get_packed_size(msg);
+    uint8_t head[4] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16),
+                       (uint8_t)(len >> 24)};
+
+    buf_append(&s->out, head, sizeof head);
+    buf_reserve(&s->out, len);
+    s->out.len += lps__v1__runner_command__pack(msg, (uint8_t *)s->out.data + s->out.len);
+    on_writable(s->fd, EV_WRITE, s);
+}
+
+static void on_exited(evutil_socket_t fd, short what, void *arg)
+{
+    struct spawn *s = arg;
+    int status;
+
+    (void)fd;
+    (void)what;
+    if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+        return;
+    s->is_reaped = true;
+    event_del(s->exited);
+    event_del(s->writable);
+    while (s->failure == NULL && read_some(s))
+        ; // what it wrote before it went
+    event_del(s->readable);
+    event_del(s->overdue);
+    if (WIFSIGNALED(status))
+        fail(s, xasprintf("runner killed by signal %d (%s)", WTERMSIG(status),
+                          strsignal(WTERMSIG(status))));
+    else if (WEXITSTATUS(status) != 0)
+        fail(s, xasprintf("runner exited with code %d", WEXITSTATUS(status)));
+    else if (!s->got_fin)
+        fail(s, xstrdup("runner ended without its totals"));
+    s->ops->on_exit(s->failure, s->arg);
+}
+
+static int start_process(int child_fd, pid_t *ret_pid)
+{
+    const char *path = spawn_runner_path();
+    char *argv[] = {(char *)path, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t none, defaults;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, child_fd, CHILD_FD);
+    posix_spawn_file_actions_addclosefrom_np(&actions, CHILD_FD + 1);
+    posix_spawnattr_init(&attr);
+    sigemptyset(&none);
+    sigfillset(&defaults);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &defaults);
+    // A process group of its own: Ctrl-C on a terminal is for lps, which then drains the runner.
+    posix_spawnattr_setpgroup(&attr, 0);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETPGROUP);
+    int r = posix_spawn(ret_pid, path, &actions, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    return -r;
+}
+
+int spawn_start(struct event_base *base, const Lps__V1__RunnerStart *start,
+                const struct spawn_ops *ops, void *arg, struct spawn **ret_spawn)
+{
+    int pair[2], pidfd, r;
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    // dup2 of 3 onto 3 would keep CLOEXEC.
+    if (pair[1] == CHILD_FD) {
+        pair[1] = fcntl(CHILD_FD, F_DUPFD_CLOEXEC, CHILD_FD + 1);
+        close(CHILD_FD);
+    }
+    r = start_process(pair[1], &pid);
+    close(pair[1]);
+    if (r < 0) {
+        close(pair[0]);
+        return r;
+    }
+
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        r = -errno;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(pair[0]);
+        return r;
+    }
+
+    struct spawn *s = xcalloc(1, sizeof *s);
+    *s = (struct spawn){.ops = ops, .arg = arg, .pid = pid, .fd = pair[0], .pidfd = pidfd};
+    s->drain_ms = start->drain_ms;
+    s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+    s->writable = event_new(base, s->fd, EV_WRITE, on_writable, s);
+    s->exited = event_new(base, s->pidfd, EV_READ | EV_PERSIST, on_exited, s);
+    s->overdue = evtimer_new(base, on_overdue, s);
+    event_add(s->readable, NULL);
+    event_add(s->exited, NULL);
+
+    Lps__V1__RunnerCommand msg = LPS__V1__RUNNER_COMMAND__INIT;
+    msg.body_case = LPS__V1__RUNNER_COMMAND__BODY_START;
+    msg.start = (Lps__V1__RunnerStart *)start;
+    send_command(s, &msg);
+    *ret_spawn = s;
+    return 0;
+}
+
+void spawn_stop(struct spawn *s, bool abort)
+{
+    Lps__V1__RunnerCommand msg = LPS__V1__RUNNER_COMMAND__INIT;
+    Lps__V1__RunnerStop stop = LPS__V1__RUNNER_STOP__INIT;
+
+    if (s->is_reaped)
+        return;
+    stop.abort = abort;
+    msg.body_case = LPS__V1__RUNNER_COMMAND__BODY_STOP;
+    msg.stop = &stop;
+    send_command(s, &msg);
+    end_within(s, GRACE_MS + (abort ? 0 : (uint64_t)s->drain_ms));
+}
+
+pid_t spawn_pid(const struct spawn *s)
+{
+    return s->pid;
+}
+
+void spawn_free(struct spawn *s)
+{
+    if (s == NULL)
+        return;
+    if (!s->is_reaped) {
+        kill(s->pid, SIGKILL);
+        waitpid(s->pid, NULL, 0);
+    }
+    event_free(s->readable);
+    event_free(s->writable);
+    event_free(s->exited);
+    event_free(s->overdue);
+    close(s->fd);
+    close(s->pidfd);
+    buf_done(&s->in);
+    buf_done(&s->out);
+    free(s->failure);
+    free(s);
+}
