@@ -9,7 +9,7 @@
 // One second of the whole cluster, small enough to keep all of a run.
 struct aggregate_point {
     int64_t k;
-    uint32_t n_sources;                          // workers whose window k is in
+    uint64_t n_sources;                          // workers whose window k is in
     uint64_t started, completed, failed, errors; // errors: metrics_n_errors
     uint64_t bytes_sent, bytes_received;
     uint64_t in_flight;

@@ -12,11 +12,14 @@ struct log_fields {
 };
 
 // Once, at start. Native journal when stderr is the journal's (JOURNAL_STREAM) or
-// LPS_JOURNAL_SOCKET is set; on a terminal plain text; else "<N>text". Messages above max_priority
-// are dropped.
+// LPS_JOURNAL_SOCKET (a datagram socket, for tests) is set; on a terminal "program: text"; else
+// "<N>text [event=E run=R node=N]". Messages above max_priority are dropped. program is borrowed.
 void log_open(const char *program, int max_priority);
+void log_set_max_priority(int max_priority);
 void log_close(void);
 
+// A message is one line of at most 4096 bytes: control characters and what is not UTF-8 come out as
+// "\n" or "\x1b". errno is kept.
 void log_msg(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_event(int priority, const struct log_fields *fields, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,6 +1,7 @@
 #include "common/result.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,30 +90,46 @@ static json_t *all_series_json(const struct result_input *in, double seconds)
     return list;
 }
 
+#define COLUMN(name, field)                           \
+    {                                                 \
+        name, offsetof(struct aggregate_point, field) \
+    }
+
+static const struct {
+    const char *name;
+    size_t offset; // of a 64-bit field
+} columns[] = {
+    COLUMN("k", k),
+    COLUMN("workers", n_sources),
+    COLUMN("requests", started),
+    COLUMN("completed", completed),
+    COLUMN("failed", failed),
+    COLUMN("errors", errors),
+    COLUMN("inFlight", in_flight),
+    COLUMN("bytesSent", bytes_sent),
+    COLUMN("bytesReceived", bytes_received),
+    COLUMN("p50Us", p50_us),
+    COLUMN("p90Us", p90_us),
+    COLUMN("p95Us", p95_us),
+    COLUMN("p99Us", p99_us),
+    COLUMN("p999Us", p999_us),
+    COLUMN("maxUs", max_us),
+};
+
 json_t *result_points(const struct aggregate_point *points, size_t n)
 {
-#define COLUMNS(X)                                                               \
-    X("k", k)                                                                    \
-    X("workers", n_sources)                                                      \
-    X("requests", started)                                                       \
-    X("completed", completed)                                                    \
-    X("failed", failed)                                                          \
-    X("errors", errors) X("inFlight", in_flight) X("bytesSent", bytes_sent)      \
-        X("bytesReceived", bytes_received) X("p50Us", p50_us) X("p90Us", p90_us) \
-            X("p95Us", p95_us) X("p99Us", p99_us) X("p999Us", p999_us) X("maxUs", max_us)
-    json_t *columns = json_object();
+    json_t *all = json_object();
 
-#define X(name, field)                                                                \
-    {                                                                                 \
-        json_t *column = json_array();                                                \
-        for (size_t i = 0; i < n; i++)                                                \
-            json_array_append_new(column, json_integer((json_int_t)points[i].field)); \
-        json_object_set_new(columns, name, column);                                   \
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+        json_t *column = json_array();
+        for (size_t i = 0; i < n; i++) {
+            json_int_t value;
+            memcpy(&value, (const char *)&points[i] + columns[c].offset, sizeof value);
+            json_array_append_new(column, json_integer(value));
+        }
+        json_object_set_new(all, columns[c].name, column);
     }
-    COLUMNS(X)
-#undef X
-    return columns;
-#undef COLUMNS
+    return all;
 }
 
 static const char *const member_state_name[] = {

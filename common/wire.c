@@ -1,26 +1,35 @@
 #include "common/wire.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-// The fields of struct metrics_counters and of Counters, which have the same names.
-#define COUNTERS(X)                                                                     \
-    X(started)                                                                          \
-    X(completed)                                                                        \
-    X(failed)                                                                           \
-    X(aborted)                                                                          \
-    X(dropped) X(skipped) X(bytes_sent) X(bytes_received) X(body_sent) X(body_received) \
-        X(connects) X(reused) X(in_flight) X(in_flight_max)
+#define COUNTER(field)                                                               \
+    {                                                                                \
+        offsetof(struct metrics_counters, field), offsetof(Lps__V1__Counters, field) \
+    }
+
+// The 64-bit fields of both, which have the same names.
+static const struct {
+    size_t ours, theirs;
+} counters[] = {
+    COUNTER(started),   COUNTER(completed),     COUNTER(failed),     COUNTER(aborted),
+    COUNTER(dropped),   COUNTER(skipped),       COUNTER(bytes_sent), COUNTER(bytes_received),
+    COUNTER(body_sent), COUNTER(body_received), COUNTER(connects),   COUNTER(reused),
+    COUNTER(in_flight), COUNTER(in_flight_max),
+};
+static_assert(sizeof counters / sizeof *counters == sizeof(struct metrics_counters) / 8,
+              "a counter is missing");
 
 static Lps__V1__Counters *encode_counters(const struct metrics_counters *n)
 {
     Lps__V1__Counters *msg = xcalloc(1, sizeof *msg);
 
     lps__v1__counters__init(msg);
-#define X(field) msg->field = n->field;
-    COUNTERS(X)
-#undef X
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        memcpy((char *)msg + counters[i].theirs, (const char *)n + counters[i].ours, 8);
     return msg;
 }
 
@@ -28,9 +37,11 @@ static void decode_counters(const Lps__V1__Counters *msg, struct metrics_counter
 {
     if (msg == NULL)
         return;
-#define X(field) n->field += msg->field;
-    COUNTERS(X)
-#undef X
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        uint64_t *ours = (uint64_t *)((char *)n + counters[i].ours), theirs;
+        memcpy(&theirs, (const char *)msg + counters[i].theirs, 8);
+        *ours += theirs;
+    }
 }
 
 static void encode_status(const struct metrics_series *s, size_t *ret_n,
