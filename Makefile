@@ -43,7 +43,8 @@ ROOM_lps := worker/cli
 ROOM_lps-workerd := worker/daemon
 ROOM_lps-runner := worker/runner
 ROOM_lps-masterd := master/daemon
-PROGRAMS := $(foreach p,lps lps-workerd lps-runner lps-masterd,$(if $(wildcard $(ROOM_$(p))/main.c),$(p)))
+ROOMS := lps lps-workerd lps-runner lps-masterd
+PROGRAMS := $(foreach p,$(ROOMS),$(if $(wildcard $(ROOM_$(p))/main.c),$(p)))
 SRC_common      := $(wildcard common/*.c)
 SRC_lps         := $(wildcard worker/cli/*.c) $(wildcard worker/spawn/*.c)
 SRC_lps-workerd := $(wildcard worker/daemon/*.c) $(wildcard worker/spawn/*.c)
@@ -54,8 +55,8 @@ SRC_gen         := $(G)/lps.pb-c.c $(G)/health.pb-c.c $(G)/www_assets.c
 # A program is its main.c, the other objects of its rooms, and of common what these need.
 objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
 AR_common := $(B)/lib/common.a
-ARCHIVES := $(AR_common) $(PROGRAMS:%=$(B)/lib/%.a)
-ALL_SRC := $(sort $(SRC_common) $(foreach p,$(PROGRAMS),$(SRC_$(p))) $(SRC_gen))
+ARCHIVES := $(AR_common) $(ROOMS:%=$(B)/lib/%.a)
+ALL_SRC := $(sort $(SRC_common) $(foreach p,$(ROOMS),$(SRC_$(p))) $(SRC_gen))
 
 TESTS  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZ   := $(patsubst tests/fuzz/%_fuzz.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -80,7 +81,7 @@ define archive_rule
 $(B)/lib/$(1).a: $(filter-out %/main.o,$(call objs,$(SRC_$(1)))) | $(filter %/main.o,$(call objs,$(SRC_$(1))))
 $(B)/$(1): $(filter %/main.o,$(call objs,$(SRC_$(1))))
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call archive_rule,$(p))))
+$(foreach p,$(ROOMS),$(eval $(call archive_rule,$(p))))
 $(B)/lib/lps-masterd.a: $(call objs,$(G)/www_assets.c)
 
 $(ARCHIVES):

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define K_MIN       (-1)
 #define K_MAX       31536000 // a year of seconds
@@ -14,6 +15,12 @@ struct source {
     uint64_t in_flight;
 };
 
+// One second above the horizon.
+struct second {
+    struct metrics_window *window; // NULL: none yet
+    struct hist service;           // of all its series
+};
+
 struct aggregate {
     uint32_t n_series, keep_s;
     struct metrics_series *totals; // gauges unused
@@ -21,10 +28,10 @@ struct aggregate {
     struct aggregate_point *points; // of k = first_k, first_k + 1, ...
     size_t n_points, cap_points;
     int64_t first_k;
-    struct metrics_window **recent; // ring: window k at k mod keep_s
+    struct second *recent; // ring: second k at k mod keep_s
     struct source *sources;
     uint32_t n_sources;
-    struct metrics_series scratch; // one second over all series
+    uint64_t in_flight; // of all sources
 };
 
 struct aggregate *aggregate_new(uint32_t n_series, uint32_t keep_s)
@@ -44,10 +51,11 @@ void aggregate_free(struct aggregate *a)
         return;
     for (uint32_t i = 0; i < a->n_series; i++)
         metrics_series_done(&a->totals[i]);
-    for (uint32_t i = 0; i < a->keep_s; i++)
-        metrics_window_free(a->recent[i]);
+    for (uint32_t i = 0; i < a->keep_s; i++) {
+        metrics_window_free(a->recent[i].window);
+        hist_done(&a->recent[i].service);
+    }
     metrics_series_done(&a->total);
-    metrics_series_done(&a->scratch);
     free(a->totals);
     free(a->recent);
     free(a->sources);
@@ -55,39 +63,61 @@ void aggregate_free(struct aggregate *a)
     free(a);
 }
 
-static bool is_recent(const struct aggregate *a, int64_t k)
+static int64_t horizon(const struct aggregate *a)
 {
-    return k > aggregate_newest(a) - (int64_t)a->keep_s;
+    return aggregate_newest(a) - (int64_t)a->keep_s + 1;
 }
 
-static struct metrics_window **ring_slot(const struct aggregate *a, int64_t k)
+static struct second *ring_slot(const struct aggregate *a, int64_t k)
 {
     return &a->recent[(uint64_t)(k - K_MIN) % a->keep_s];
+}
+
+static void append_point(struct aggregate *a, int64_t k)
+{
+    if (a->n_points == a->cap_points) {
+        a->cap_points = 2 * a->cap_points + 64;
+        a->points = xreallocarray(a->points, a->cap_points, sizeof *a->points);
+    }
+    a->points[a->n_points++] = (struct aggregate_point){.k = k, .in_flight = a->in_flight};
+}
+
+// From k on, as far back as the horizon, the source has so many in flight.
+static void set_in_flight(struct aggregate *a, struct source *s, int64_t k, uint64_t in_flight)
+{
+    uint64_t change = in_flight - s->in_flight; // modulo 2^64, so downwards too
+    int64_t from = k > horizon(a) ? k : horizon(a);
+
+    for (size_t i = from > a->first_k ? (size_t)(from - a->first_k) : 0; i < a->n_points; i++)
+        a->points[i].in_flight += change;
+    a->in_flight += change;
+    s->in_flight = in_flight;
+}
+
+// A source that is silent for longer than the horizon is gone, with what it had in flight.
+static void forget_silent(struct aggregate *a, int64_t k)
+{
+    for (uint32_t i = 0; i < a->n_sources; i++) {
+        struct source *s = &a->sources[i];
+        if (s->in_flight > 0 && s->last_k + (int64_t)a->keep_s < k)
+            set_in_flight(a, s, s->last_k + 1, 0);
+    }
 }
 
 // Points are without holes: those between are empty seconds.
 static struct aggregate_point *reach_point(struct aggregate *a, int64_t k)
 {
-    int64_t last = a->first_k + (int64_t)a->n_points - 1;
-
     if (a->n_points == 0)
         a->first_k = k < 0 ? k : 0;
-    if (a->n_points == 0 || k > last || k < a->first_k) {
-        int64_t from = k < a->first_k ? k : a->first_k;
-        size_t n = (size_t)((a->n_points == 0 || k > last ? k : last) - from + 1);
-        size_t shift = (size_t)(a->first_k - from);
-        if (n > a->cap_points) {
-            a->cap_points = n + n / 2 + 64;
-            a->points = xreallocarray(a->points, a->cap_points, sizeof *a->points);
-        }
-        for (size_t i = a->n_points; shift > 0 && i-- > 0;)
-            a->points[i + shift] = a->points[i];
-        for (size_t i = 0; i < n; i++) {
-            if (i < shift || i >= shift + a->n_points)
-                a->points[i] = (struct aggregate_point){.k = from + (int64_t)i};
-        }
-        a->n_points = n;
-        a->first_k = from;
+    if (k > aggregate_newest(a))
+        forget_silent(a, k);
+    while (a->n_points == 0 || k > aggregate_newest(a))
+        append_point(a, a->first_k + (int64_t)a->n_points);
+    if (k < a->first_k) { // -1 after 0 or later
+        append_point(a, k);
+        memmove(a->points + 1, a->points, (a->n_points - 1) * sizeof *a->points);
+        a->points[0] = (struct aggregate_point){.k = k};
+        a->first_k = k;
     }
     return &a->points[k - a->first_k];
 }
@@ -96,26 +126,18 @@ static struct source *reach_source(struct aggregate *a, uint32_t source)
 {
     if (source >= a->n_sources) {
         a->sources = xreallocarray(a->sources, source + 1, sizeof *a->sources);
-        for (uint32_t i = a->n_sources; i <= source; i++)
-            a->sources[i] = (struct source){0};
+        memset(a->sources + a->n_sources, 0, (source + 1 - a->n_sources) * sizeof *a->sources);
         a->n_sources = source + 1;
     }
     return &a->sources[source];
-}
-
-static uint64_t sum_in_flight(const struct aggregate *a)
-{
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < a->n_sources; i++)
-        n += a->sources[i].in_flight;
-    return n;
 }
 
 static void add_counters(struct aggregate_point *p, const struct metrics_window *w)
 {
     for (uint32_t i = 0; i < w->n_series; i++) {
         const struct metrics_series *s = &w->series[i];
+        if (metrics_series_is_empty(s))
+            continue;
         p->started += s->n.started;
         p->completed += s->n.completed;
         p->failed += s->n.failed;
@@ -125,14 +147,25 @@ static void add_counters(struct aggregate_point *p, const struct metrics_window 
     }
 }
 
-static void set_percentiles(struct aggregate *a, struct aggregate_point *p,
-                            const struct metrics_window *w)
+static void add_source(struct aggregate *a, uint32_t source, struct aggregate_point *p,
+                       const struct metrics_window *w)
 {
-    struct hist *h = &a->scratch.latency[METRICS_SERVICE];
+    struct source *s = reach_source(a, source);
+    uint64_t in_flight = 0;
 
-    hist_reset(h);
+    if (s->seen && w->k < s->last_k)
+        return;
     for (uint32_t i = 0; i < w->n_series; i++)
-        hist_merge(h, &w->series[i].latency[METRICS_SERVICE]);
+        in_flight += w->series[i].n.in_flight;
+    set_in_flight(a, s, w->k, in_flight);
+    if (!s->seen || w->k > s->last_k)
+        p->n_sources++;
+    s->seen = true;
+    s->last_k = w->k;
+}
+
+static void set_percentiles(struct aggregate_point *p, const struct hist *h)
+{
     p->p50_us = hist_percentile(h, 50);
     p->p90_us = hist_percentile(h, 90);
     p->p95_us = hist_percentile(h, 95);
@@ -141,45 +174,40 @@ static void set_percentiles(struct aggregate *a, struct aggregate_point *p,
     p->max_us = h->max;
 }
 
-// The merged window of k, or NULL when k lies below the horizon.
-static struct metrics_window *reach_window(struct aggregate *a, int64_t k)
+// The merged second k above the horizon.
+static struct second *reach_second(struct aggregate *a, int64_t k)
 {
-    struct metrics_window **slot = ring_slot(a, k);
+    struct second *second = ring_slot(a, k);
 
-    if (!is_recent(a, k))
-        return NULL;
-    if (*slot == NULL)
-        *slot = metrics_window_new(k, a->n_series);
-    else if ((*slot)->k != k)
-        metrics_window_reset(*slot, k);
-    return *slot;
+    if (second->window == NULL) {
+        second->window = metrics_window_new(k, a->n_series);
+    } else if (second->window->k != k) {
+        metrics_window_reset(second->window, k);
+        hist_reset(&second->service);
+    }
+    return second;
 }
 
 int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_window *w)
 {
-    if (w->k < K_MIN || w->k > K_MAX || source >= SOURCES_MAX || w->n_series != a->n_series)
+    if (w->k < K_MIN || w->k > K_MAX || w->k > aggregate_newest(a) + AGGREGATE_GAP_MAX ||
+        source >= SOURCES_MAX || w->n_series != a->n_series)
         return -ERANGE;
 
     struct aggregate_point *p = reach_point(a, w->k);
-    struct metrics_window *merged = reach_window(a, w->k);
-    struct source *from = reach_source(a, source);
 
     for (uint32_t i = 0; i < a->n_series; i++) {
         metrics_merge_later(&a->totals[i], &w->series[i]);
         metrics_merge_later(&a->total, &w->series[i]);
     }
     add_counters(p, w);
-    if (!from->seen || w->k > from->last_k)
-        p->n_sources++;
-    if (!from->seen || w->k >= from->last_k) {
-        *from = (struct source){.seen = true, .last_k = w->k};
+    add_source(a, source, p, w);
+    if (w->k >= horizon(a)) {
+        struct second *second = reach_second(a, w->k);
+        metrics_merge_peer(second->window, w);
         for (uint32_t i = 0; i < w->n_series; i++)
-            from->in_flight += w->series[i].n.in_flight;
-    }
-    p->in_flight = sum_in_flight(a);
-    if (merged != NULL) {
-        metrics_merge_peer(merged, w);
-        set_percentiles(a, p, merged);
+            hist_merge(&second->service, &w->series[i].latency[METRICS_SERVICE]);
+        set_percentiles(p, &second->service);
     }
     return 0;
 }
@@ -209,9 +237,9 @@ const struct aggregate_point *aggregate_point_at(const struct aggregate *a, int6
 
 const struct metrics_window *aggregate_window(const struct aggregate *a, int64_t k)
 {
-    if (aggregate_point_at(a, k) == NULL || !is_recent(a, k))
+    if (aggregate_point_at(a, k) == NULL || k < horizon(a))
         return NULL;
-    const struct metrics_window *w = *ring_slot(a, k);
+    const struct metrics_window *w = ring_slot(a, k)->window;
     return w != NULL && w->k == k ? w : NULL;
 }
 

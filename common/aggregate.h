@@ -12,7 +12,7 @@ struct aggregate_point {
     uint64_t n_sources;                          // workers whose window k is in
     uint64_t started, completed, failed, errors; // errors: metrics_n_errors
     uint64_t bytes_sent, bytes_received;
-    uint64_t in_flight;
+    uint64_t in_flight; // each source's latest up to k; none of one silent for keep_s
     uint64_t p50_us, p90_us, p95_us, p99_us, p999_us, max_us; // service latency of this second
 };
 
@@ -23,8 +23,10 @@ struct aggregate;
 struct aggregate *aggregate_new(uint32_t n_series, uint32_t keep_s);
 void aggregate_free(struct aggregate *a);
 
-// Borrows w. k from -1 to 31536000, else -ERANGE and nothing is counted. source < 100000 identifies
+// Borrows w. k from -1 to 31536000 and at most AGGREGATE_GAP_MAX beyond the newest (one window must
+// not ask for points of a year), else -ERANGE and nothing is counted. source < 100000 identifies
 // who sent it, for n_sources and the gauges.
+#define AGGREGATE_GAP_MAX 86400
 int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_window *w);
 
 // Borrowed until the next call that takes a non-const a. Totals: n_series series, histograms

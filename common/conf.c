@@ -15,7 +15,7 @@
 #include "common/jtext.h"
 #include "common/str.h"
 
-#define KEYS_MAX 64 // rows of the table, and candidates for a misspelt key
+#define KEYS_MAX 64 // rows of the table
 
 static const int priorities[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT}; // of a level
 
@@ -23,7 +23,7 @@ static const int priorities[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_
 struct reader {
     struct jcheck c;
     struct conf *conf;
-    const char *seen[KEYS_MAX]; // by row: the spelling that was used
+    bool seen[KEYS_MAX]; // by row
 };
 
 static void *field(struct conf *conf, const struct conf_row *row)
@@ -192,7 +192,7 @@ static json_t *format_value(const struct conf_row *row, const struct conf *conf)
 
 static int unknown_key(struct jcheck *c, const char *section, const char *key)
 {
-    const char *known[2 * KEYS_MAX];
+    const char *known[KEYS_MAX];
     const struct conf_row *row;
     size_t n = 0;
 
@@ -229,10 +229,10 @@ static void read_key(struct reader *r, const char *section, const char *key, con
         unknown_key(&r->c, section, key);
         return;
     }
-    const char **seen = &r->seen[row_index(row)];
-    if (*seen != NULL)
-        jcheck_fail_key(&r->c, key, "found %s and %s, expected one of them", *seen, key);
-    *seen = key;
+    bool *seen = &r->seen[row_index(row)];
+    if (*seen)
+        jcheck_fail_key(&r->c, key, "%s is set twice, expected once", row->name);
+    *seen = true;
     struct jcheck_place back = jcheck_key(&r->c, key);
     read_value(&r->c, row, value, r->conf);
     jcheck_leave(&r->c, back);
@@ -313,7 +313,7 @@ static char *list_ignored(const struct reader *r)
 
     for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++) {
         bool whole = !has_effect(row->section);
-        if (row->offset != CONF_IGNORED || r->seen[i] == NULL ||
+        if (row->offset != CONF_IGNORED || !r->seen[i] ||
             (whole && strcmp(row->section, last) == 0))
             continue;
         buf_printf(&out, "%s%s%s%s", out.len > 0 ? ", " : "", row->section, whole ? "" : ".",

@@ -46,7 +46,8 @@ struct conf {
 // All defaults, without a node name. Then conf_free.
 struct conf *conf_new(void);
 void conf_free(struct conf *conf);
-// Strict: see conf_load. Names in messages are "Cluster.GRPCPort".
+// Strict JSON; sections at the top or inside LPSAppSettings. 0, or -EINVAL: d has all that is
+// wrong, as "Cluster.GRPCPort: found 70000, expected 0 to 65535", with its place.
 int conf_parse(const char *text, size_t len, struct diag *d, struct conf **ret_conf);
 // With the host's name where NodeName is absent. 0; -ENOENT (missing is an error only to who named
 // it: others take conf_new and conf_take_host_name); -EINVAL with entries in d; -errno.

@@ -1,18 +1,15 @@
 #include "common/hist.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 uint32_t hist_bucket(uint64_t us)
 {
-    if (us < 2 * HIST_PAGE)
-        return (uint32_t)us;
     if (us > HIST_MAX_US)
         us = HIST_MAX_US;
-    // The top 11 bits of the value: 1024 buckets an octave.
-    uint32_t shift = 53 - (uint32_t)__builtin_clzll(us);
+    // The top 11 bits of the value: 1024 buckets an octave. Below 2048 nothing is shifted out.
+    uint32_t shift = 53 - (uint32_t)__builtin_clzll(us | HIST_PAGE);
     return shift * HIST_PAGE + (uint32_t)(us >> shift);
 }
 
@@ -90,14 +87,22 @@ void hist_done(struct hist *h)
     *h = (struct hist){0};
 }
 
+// The rank of percentile p, 1 to count. In integers: 99.9 % of 1000 are 999, not 999.0000000000001.
+static uint64_t rank_of(double p, uint64_t count)
+{
+    const uint64_t whole = 100000; // p counts to a thousandth
+    uint64_t part = p < 100 ? (uint64_t)(p * 1000 + 0.5) : whole;
+    uint64_t rank = count / whole * part + (count % whole * part + whole - 1) / whole;
+
+    return rank > 0 ? rank : 1;
+}
+
 uint64_t hist_percentile(const struct hist *h, double p)
 {
-    uint64_t rank = (uint64_t)ceil(p / 100 * (double)h->count), seen = 0;
+    uint64_t rank = rank_of(p, h->count), seen = 0;
 
     if (h->count == 0)
         return 0;
-    if (rank < 1)
-        rank = 1;
     for (uint32_t b = 0; b < HIST_N_BUCKETS; b++) {
         if (h->page[b / HIST_PAGE] == NULL) {
             b += HIST_PAGE - 1;
@@ -178,23 +183,31 @@ static int get_pair(const uint8_t **at, const uint8_t *end, bool first, uint32_t
     return 0;
 }
 
+// Whether some samples from min to max can add up to sum. In quotients: products could overflow.
+static bool is_possible(uint64_t count, uint64_t sum, uint64_t min, uint64_t max)
+{
+    if (count == 0)
+        return sum == 0 && min == 0 && max == 0;
+    return min <= max && max <= HIST_MAX_US && sum / count >= min &&
+           sum / count + (sum % count > 0) <= max;
+}
+
+// The buckets alone: ascending, as many samples as count, from the bucket of min to that of max.
 static int check(const uint8_t *bytes, size_t len, uint64_t count, uint64_t min, uint64_t max)
 {
     const uint8_t *at = bytes, *end = bytes + len;
     uint32_t bucket = 0, lowest = 0;
-    uint64_t sum = 0, n;
+    uint64_t seen = 0, n;
 
-    if (min > max || max > HIST_MAX_US || (count == 0 && len > 0))
-        return -EBADMSG;
     while (at < end) {
         bool first = at == bytes;
-        if (get_pair(&at, end, first, &bucket, &n) < 0 || n > count - sum)
+        if (get_pair(&at, end, first, &bucket, &n) < 0 || n > count - seen)
             return -EBADMSG;
         if (first)
             lowest = bucket;
-        sum += n;
+        seen += n;
     }
-    if (sum != count || (count > 0 && (hist_bucket(min) != lowest || hist_bucket(max) != bucket)))
+    if (seen != count || hist_bucket(min) != lowest || hist_bucket(max) != bucket)
         return -EBADMSG;
     return 0;
 }
@@ -202,11 +215,14 @@ static int check(const uint8_t *bytes, size_t len, uint64_t count, uint64_t min,
 int hist_decode_add(struct hist *h, const uint8_t *bytes, size_t len, uint64_t count, uint64_t sum,
                     uint64_t min, uint64_t max)
 {
+    if (len == 0)
+        bytes = (const uint8_t *)""; // protobuf gives NULL, to which nothing may be added
     const uint8_t *at = bytes, *end = bytes + len;
     uint32_t bucket = 0;
     uint64_t n;
 
-    if (check(bytes, len, count, min, max) < 0)
+    if (!is_possible(count, sum, min, max) || count > UINT64_MAX - h->count ||
+        check(bytes, len, count, min, max) < 0)
         return -EBADMSG;
     if (count == 0)
         return 0;

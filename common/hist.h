@@ -26,8 +26,9 @@ void hist_merge(struct hist *into, const struct hist *from);
 void hist_reset(struct hist *h);
 void hist_done(struct hist *h);
 
-// Nearest rank: the smallest value such that at least p per cent (0 < p <= 100) of the samples are
-// no larger, as the highest value of its bucket, clamped to the observed min and max. 0 when empty.
+// Nearest rank: the smallest value such that at least p per cent (0 < p <= 100, in thousandths) of
+// the samples are no larger, as the highest value of its bucket, clamped to the observed min and
+// max. 0 when empty.
 uint64_t hist_percentile(const struct hist *h, double p);
 double hist_mean(const struct hist *h); // exact: sum / count; 0 when empty
 
@@ -40,6 +41,7 @@ uint32_t hist_bucket(uint64_t us);
 // index itself; count), appended to out.
 void hist_encode(const struct hist *h, struct buf *out);
 // Adds what hist_encode wrote. 0, or -EBADMSG with h untouched: truncated, index out of range or
-// not ascending, zero count, or counts that do not sum up to count.
+// not ascending, zero count, counts that do not sum up to count, or a sum, min or max that samples
+// in these buckets cannot have.
 int hist_decode_add(struct hist *h, const uint8_t *bytes, size_t len, uint64_t count, uint64_t sum,
                     uint64_t min, uint64_t max);

@@ -1,6 +1,5 @@
 #include "common/metrics.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +65,8 @@ void metrics_window_reset(struct metrics_window *w, int64_t k)
     w->health = (struct metrics_health){0};
     for (uint32_t i = 0; i < w->n_series; i++) {
         struct metrics_series *s = &w->series[i];
+        if (metrics_series_is_empty(s)) // most are, in a large plan
+            continue;
         s->n = (struct metrics_counters){0};
         memset(s->status, 0, sizeof s->status);
         memset(s->error, 0, sizeof s->error);
@@ -74,12 +75,28 @@ void metrics_window_reset(struct metrics_window *w, int64_t k)
     }
 }
 
+bool metrics_series_is_empty(const struct metrics_series *s)
+{
+    static const struct metrics_counters no_counters;
+    static const uint64_t no_status[600];
+
+    if (memcmp(&s->n, &no_counters, sizeof no_counters) != 0)
+        return false;
+    for (int i = 0; i < METRICS_LATENCY__COUNT; i++) {
+        if (s->latency[i].count > 0)
+            return false;
+    }
+    for (int i = 0; i < METRICS_ERROR__COUNT; i++) {
+        if (s->error[i].count > 0)
+            return false;
+    }
+    return memcmp(s->status, no_status, sizeof no_status) == 0;
+}
+
 bool metrics_window_is_empty(const struct metrics_window *w)
 {
-    static const struct metrics_counters none;
-
     for (uint32_t i = 0; i < w->n_series; i++) {
-        if (memcmp(&w->series[i].n, &none, sizeof none) != 0)
+        if (!metrics_series_is_empty(&w->series[i]))
             return false;
     }
     return true;
@@ -91,8 +108,10 @@ void metrics_record_error(struct metrics_series *s, enum metrics_error kind, int
     struct metrics_error_count *e = &s->error[kind];
 
     if (e->count++ == 0) {
+        char *clean = str_clean(example, METRICS_EXAMPLE_MAX);
+        strcpy(e->example, clean);
+        free(clean);
         e->first_k = k;
-        snprintf(e->example, sizeof e->example, "%s", example);
     }
     e->last_k = k;
 }
@@ -115,6 +134,8 @@ static void merge_sums(struct metrics_series *into, const struct metrics_series 
     struct metrics_counters *a = &into->n;
     const struct metrics_counters *b = &from->n;
 
+    if (metrics_series_is_empty(from)) // most are, in a large plan
+        return;
     a->started += b->started;
     a->completed += b->completed;
     a->failed += b->failed;

@@ -48,7 +48,7 @@ extern const char *const metrics_latency_name[METRICS_LATENCY__COUNT]; // "servi
 struct metrics_error_count {
     uint64_t count;
     int64_t first_k, last_k;
-    char example[METRICS_EXAMPLE_MAX + 1]; // of the first
+    char example[METRICS_EXAMPLE_MAX + 1]; // of the first; as str_clean makes it
 };
 
 // The fields of proto Counters, in its order and with its meaning.
@@ -85,7 +85,9 @@ void metrics_window_free(struct metrics_window *w);
 void metrics_window_reset(struct metrics_window *w, int64_t k);
 bool metrics_window_is_empty(const struct metrics_window *w); // no event and nothing in flight
 
+bool metrics_series_is_empty(const struct metrics_series *s);
 void metrics_series_done(struct metrics_series *s);
+// example may be any bytes.
 void metrics_record_error(struct metrics_series *s, enum metrics_error kind, int64_t k,
                           const char *example);
 

@@ -1,5 +1,6 @@
 #include "common/result.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 
 #include "common/clock.h"
 
-#define SCHEMA "lps.result/1"
+#define SCHEMA   "lps.result/1"
+#define TEXT_MAX 500 // bytes of a reason or a name
 
 // The default failure rule of the reference: shares of all responses that are errors, and that are
 // 5xx.
@@ -18,6 +20,17 @@
 static json_t *number(uint64_t n)
 {
     return json_integer((json_int_t)n);
+}
+
+// What peers say may be any bytes; jansson takes UTF-8 only.
+static json_t *text_or_null(const char *text)
+{
+    if (text == NULL)
+        return json_null();
+    char *clean = str_clean(text, TEXT_MAX);
+    json_t *json = json_string(clean);
+    free(clean);
+    return json;
 }
 
 static json_t *latency_json(const struct hist *h)
@@ -37,9 +50,10 @@ static json_t *errors_json(const struct metrics_series *s)
         const struct metrics_error_count *e = &s->error[kind];
         if (e->count > 0)
             json_array_append_new(
-                list, json_pack("{s:s s:o s:I s:I s:s}", "kind", metrics_error_name[kind], "count",
-                                number(e->count), "firstSecond", (json_int_t)e->first_k,
-                                "lastSecond", (json_int_t)e->last_k, "example", e->example));
+                list,
+                json_pack("{s:s s:o s:I s:I s:o}", "kind", metrics_error_name[kind], "count",
+                          number(e->count), "firstSecond", (json_int_t)e->first_k, "lastSecond",
+                          (json_int_t)e->last_k, "example", text_or_null(e->example)));
     }
     return list;
 }
@@ -51,7 +65,7 @@ static json_t *series_json(const struct metrics_series *s, double seconds)
     json_t *status = json_object(), *latency = json_object();
 
     for (int code = 100; code < 600; code++) {
-        char name[4];
+        char name[12];
         snprintf(name, sizeof name, "%d", code);
         if (s->status[code] > 0)
             json_object_set_new(status, name, number(s->status[code]));
@@ -146,11 +160,11 @@ static json_t *ms_or_null(bool known, int64_t ns)
 
 static json_t *member_json(const struct result_member *m)
 {
-    return json_pack("{s:s s:s s:s? s:o s:o s:o s:o s:o s:f}", "node", m->node, "state",
-                     member_state_name[m->state], "reason", m->reason, "lastSecond",
-                     m->last_k < 0 ? json_null() : json_integer(m->last_k), "requests",
-                     number(m->merged.started), "errors", number(m->errors), "startSkewMs",
-                     ms_or_null(m->has_start, m->start_skew_ns), "startErrorMs",
+    return json_pack("{s:o s:s s:o s:o s:o s:o s:o s:o s:f}", "node", text_or_null(m->node),
+                     "state", member_state_name[m->state], "reason", text_or_null(m->reason),
+                     "lastSecond", m->last_k < 0 ? json_null() : json_integer(m->last_k),
+                     "requests", number(m->merged.started), "errors", number(m->errors),
+                     "startSkewMs", ms_or_null(m->has_start, m->start_skew_ns), "startErrorMs",
                      ms_or_null(m->has_start, m->start_error_ns), "joinedAfterSeconds",
                      (double)m->joined_ns / NS_PER_S);
 }
@@ -172,22 +186,53 @@ static json_t *start_skew_json(const struct result_input *in)
                      (double)worst->start_error_ns / NS_PER_MS);
 }
 
+#define COUNTER(name, field)                           \
+    {                                                  \
+        name, offsetof(struct metrics_counters, field) \
+    }
+
+// What must agree: all but the gauges.
+static const struct {
+    const char *name;
+    size_t offset;
+} reconciled[] = {
+    COUNTER("requests", started),
+    COUNTER("completed", completed),
+    COUNTER("failed", failed),
+    COUNTER("aborted", aborted),
+    COUNTER("dropped", dropped),
+    COUNTER("skipped", skipped),
+    COUNTER("bytesSent", bytes_sent),
+    COUNTER("bytesReceived", bytes_received),
+    COUNTER("bodySent", body_sent),
+    COUNTER("bodyReceived", body_received),
+    COUNTER("connectionsOpened", connects),
+    COUNTER("connectionsReused", reused),
+};
+static_assert(sizeof reconciled / sizeof *reconciled + 2 == sizeof(struct metrics_counters) / 8,
+              "a counter is missing");
+
+static void reconcile(const struct result_member *m, json_t *differences)
+{
+    for (size_t i = 0; i < sizeof reconciled / sizeof *reconciled; i++) {
+        uint64_t counted, merged;
+        memcpy(&counted, (const char *)&m->totals + reconciled[i].offset, sizeof counted);
+        memcpy(&merged, (const char *)&m->merged + reconciled[i].offset, sizeof merged);
+        if (counted != merged)
+            json_array_append_new(differences,
+                                  json_pack("{s:o s:s s:o s:o}", "node", text_or_null(m->node),
+                                            "counter", reconciled[i].name, "counted",
+                                            number(counted), "merged", number(merged)));
+    }
+}
+
 static json_t *reconciliation_json(const struct result_input *in)
 {
     json_t *differences = json_array();
 
     for (size_t i = 0; i < in->n_members; i++) {
-        const struct result_member *m = &in->members[i];
-        if (m->has_totals && !metrics_counters_equal(&m->totals, &m->merged))
-            json_array_append_new(
-                differences,
-                json_pack("{s:s s:{s:o s:o s:o s:o} s:{s:o s:o s:o s:o}}", "node", m->node,
-                          "counted", "requests", number(m->totals.started), "completed",
-                          number(m->totals.completed), "failed", number(m->totals.failed),
-                          "aborted", number(m->totals.aborted), "merged", "requests",
-                          number(m->merged.started), "completed", number(m->merged.completed),
-                          "failed", number(m->merged.failed), "aborted",
-                          number(m->merged.aborted)));
+        if (in->members[i].has_totals)
+            reconcile(&in->members[i], differences);
     }
     return json_pack("{s:b s:o}", "agrees", json_array_size(differences) == 0, "differences",
                      differences);
@@ -199,8 +244,10 @@ static void add_text(json_t *list, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    json_array_append_new(list, json_vsprintf(fmt, ap));
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
+    json_array_append_new(list, text_or_null(text));
+    free(text);
 }
 
 // Why the default failure rule fires, or nothing.
@@ -215,11 +262,14 @@ static void judge(const struct metrics_series *total, json_t *reasons)
         return;
     }
     if ((double)errors > ERROR_SHARE_MAX * (double)ended)
-        add_text(reasons, "%.2f %% of the requests are errors, at most %.0f %% may be",
-                 100 * (double)errors / (double)ended, 100 * ERROR_SHARE_MAX);
+        add_text(reasons,
+                 "%" PRIu64 " of %" PRIu64 " requests are errors (%.2f %%): more than %.0f %%",
+                 errors, ended, 100 * (double)errors / (double)ended, 100 * ERROR_SHARE_MAX);
     if ((double)n_5xx > SHARE_5XX_MAX * (double)ended)
-        add_text(reasons, "%.2f %% of the requests were answered 5xx, at most %.0f %% may be",
-                 100 * (double)n_5xx / (double)ended, 100 * SHARE_5XX_MAX);
+        add_text(reasons,
+                 "%" PRIu64 " of %" PRIu64
+                 " requests were answered 5xx (%.2f %%): more than %.0f %%",
+                 n_5xx, ended, 100 * (double)n_5xx / (double)ended, 100 * SHARE_5XX_MAX);
 }
 
 static void judge_members(const struct result_input *in, json_t *reasons)
@@ -240,6 +290,19 @@ static void judge_members(const struct result_input *in, json_t *reasons)
         add_text(reasons, "%u of %u workers came to the end", n_done, in->min_members);
 }
 
+static void judge_differences(const json_t *reconciliation, json_t *reasons)
+{
+    size_t i;
+    const json_t *d;
+
+    json_array_foreach(json_object_get(reconciliation, "differences"), i, d) add_text(
+        reasons, "%s counted %s %" JSON_INTEGER_FORMAT ", merged are %" JSON_INTEGER_FORMAT,
+        json_string_value(json_object_get(d, "node")),
+        json_string_value(json_object_get(d, "counter")),
+        json_integer_value(json_object_get(d, "counted")),
+        json_integer_value(json_object_get(d, "merged")));
+}
+
 static json_t *verdict_json(const struct result_input *in, json_t *reconciliation, json_t *flags)
 {
     json_t *reasons = json_array(), *degraded = json_array();
@@ -254,7 +317,7 @@ static json_t *verdict_json(const struct result_input *in, json_t *reconciliatio
         json_array_append_new(flags, json_string("degraded"));
     if (!json_is_true(json_object_get(reconciliation, "agrees"))) {
         json_array_append_new(flags, json_string("unreconciled"));
-        add_text(degraded, "what the workers counted differs from what was merged");
+        judge_differences(reconciliation, degraded);
     }
     if (n_failed > 0) {
         code = RESULT_FAILED;
@@ -267,10 +330,7 @@ static json_t *verdict_json(const struct result_input *in, json_t *reconciliatio
     if (in->cancelled) {
         code = RESULT_CANCELLED;
         status = "cancelled";
-        json_array_append_new(flags, json_string("cancelled"));
     }
-    if (!in->durable)
-        json_array_append_new(flags, json_string("not-durable"));
     json_array_extend(degraded, reasons);
     json_decref(reasons);
     return json_pack("{s:i s:s s:o}", "exitCode", code, "status", status, "reasons", degraded);
@@ -287,6 +347,10 @@ json_t *result_build(const struct result_input *in)
     size_t n_points;
     const struct aggregate_point *points = aggregate_points(in->aggregate, &n_points);
 
+    if (in->cancelled)
+        json_array_append_new(flags, json_string("cancelled"));
+    if (!in->durable)
+        json_array_append_new(flags, json_string("not-durable"));
     plan_digest(in->plan, digest);
     str_hex(digest, sizeof digest, hex);
     for (size_t i = 0; i < in->n_members; i++)

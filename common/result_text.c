@@ -1,267 +1,459 @@
 #include "common/result.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Reads a member path such as {"totals", "requests"} of the document; 0 where there is none.
-static double number_at(const json_t *json, const char *a, const char *b)
-{
-    const json_t *v = json_object_get(json, a);
+#define MARGIN      2
+#define LABEL       13 // "connections" and two blanks
+#define WORKERS_MAX 16 // rows; of more, those that are done are left out first
+#define REASONS_MAX 8
+#define NODE_WIDTH  20
 
-    if (b != NULL)
-        v = json_object_get(v, b);
-    return json_is_number(v) ? json_number_value(v) : 0;
-}
-
-static const char *text_at(const json_t *json, const char *a, const char *b)
-{
-    const json_t *v = json_object_get(json, a);
-
-    if (b != NULL)
-        v = json_object_get(v, b);
-    return json_is_string(v) ? json_string_value(v) : "";
-}
-
-// 1234567 as "1,234,567".
-static const char *grouped(double value, char *out, size_t size)
-{
-    char digits[32];
-    size_t n = (size_t)snprintf(digits, sizeof digits, "%.0f", value), o = 0;
-
-    for (size_t i = 0; i < n && o + 2 < size; i++) {
-        if (i > 0 && (n - i) % 3 == 0)
-            out[o++] = ',';
-        out[o++] = digits[i];
-    }
-    out[o] = '\0';
-    return out;
-}
+#define BOLD   "1"
+#define DIM    "2"
+#define RED    "31"
+#define YELLOW "33"
 
 struct pen {
     struct buf out;
-    int width;
+    int width, column;
     bool colour;
 };
 
-static void label(struct pen *p, const char *name)
+// A byte that is not the continuation of a UTF-8 character.
+static bool is_column(char c)
 {
-    buf_printf(&p->out, "  %-12s", name);
+    return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-static void coloured(struct pen *p, const char *sgr, const char *text)
+static int columns_of(const char *text)
 {
-    if (p->colour)
+    int n = 0;
+
+    for (; *text != '\0'; text++)
+        n += is_column(*text);
+    return n;
+}
+
+// What does not fit the line ends in "...", and nothing comes after it.
+static void cut(struct pen *p, char *text)
+{
+    int room = p->width - p->column, keep = room > 3 ? room - 3 : 0;
+
+    if (columns_of(text) <= room)
+        return;
+    char *at = text;
+    for (int n = 0; n < keep || !is_column(*at); at++)
+        n += is_column(*at);
+    snprintf(at, strlen(at) + 1, "%.*s", room, "...");
+}
+
+static void put(struct pen *p, const char *sgr, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void put(struct pen *p, const char *sgr, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    char *raw = xvasprintf(fmt, ap), *text = str_clean(raw, SIZE_MAX);
+    va_end(ap);
+    cut(p, text);
+    if (p->colour && sgr != NULL && text[0] != '\0')
         buf_printf(&p->out, "\033[%sm%s\033[0m", sgr, text);
     else
         buf_puts(&p->out, text);
+    p->column += columns_of(text);
+    free(text);
+    free(raw);
 }
 
-static void write_requests(struct pen *p, const json_t *totals)
+static void end_line(struct pen *p)
 {
-    char a[40], b[40];
-    double errors = number_at(totals, "errors", NULL);
+    while (p->out.len > 0 && p->out.data[p->out.len - 1] == ' ')
+        p->out.len--;
+    buf_puts(&p->out, "\n");
+    p->column = 0;
+}
+
+static void label(struct pen *p, const char *name)
+{
+    put(p, NULL, "%*s%-*s", MARGIN, "", LABEL, name);
+}
+
+// Goes on in the next line, below what a label stands before, when n columns do not fit.
+static void make_room(struct pen *p, int n)
+{
+    if (p->column + n <= p->width)
+        return;
+    end_line(p);
+    label(p, "");
+}
+
+// Word by word, in as many lines as it takes.
+static void put_wrapped(struct pen *p, const char *text)
+{
+    char *copy = xstrdup(text), *rest = copy, *word;
+
+    for (bool first = true; (word = strsep(&rest, " ")) != NULL; first = false) {
+        bool goes_on = !first && p->column + 1 + columns_of(word) <= p->width;
+        if (!first && !goes_on)
+            make_room(p, p->width);
+        put(p, NULL, "%s%s", goes_on ? " " : "", word);
+    }
+    free(copy);
+}
+
+static double number_at(const json_t *json, const char *name)
+{
+    return json_number_value(json_object_get(json, name));
+}
+
+static const char *text_at(const json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    return text != NULL ? text : "";
+}
+
+struct number {
+    char text[40];
+};
+
+// 1234567 as "1,234,567".
+static struct number grouped(double value)
+{
+    struct number digits, out = {{0}};
+    size_t n = (size_t)snprintf(digits.text, sizeof digits.text, "%.0f", value), o = 0;
+
+    for (size_t i = 0; i < n && i < 27; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            out.text[o++] = ',';
+        out.text[o++] = digits.text[i];
+    }
+    return out;
+}
+
+static struct number rate_of(double value)
+{
+    struct number out;
+
+    if (value >= 1000)
+        return grouped(value);
+    snprintf(out.text, sizeof out.text, value < 100 ? "%.2f" : "%.1f", value);
+    return out;
+}
+
+static void write_requests(struct pen *p, const json_t *totals, double seconds)
+{
+    static const struct {
+        const char *name, *sgr;
+    } others[] = {{"failed", RED}, {"aborted", YELLOW}, {"dropped", YELLOW}, {"skipped", YELLOW}};
+    double errors = number_at(totals, "errors"), ratio = number_at(totals, "errorRatio");
 
     label(p, "requests");
-    buf_printf(&p->out, "%s sent, %s completed",
-               grouped(number_at(totals, "requests", NULL), a, sizeof a),
-               grouped(number_at(totals, "completed", NULL), b, sizeof b));
-    if (number_at(totals, "failed", NULL) > 0)
-        buf_printf(&p->out, ", %s failed", grouped(number_at(totals, "failed", NULL), a, sizeof a));
-    if (number_at(totals, "aborted", NULL) > 0)
-        buf_printf(&p->out, ", %s aborted",
-                   grouped(number_at(totals, "aborted", NULL), a, sizeof a));
-    double rate = number_at(totals, "ratePerSecond", NULL);
-    buf_printf(&p->out, "\n");
+    put(p, NULL, "%s sent, %s completed", grouped(number_at(totals, "requests")).text,
+        grouped(number_at(totals, "completed")).text);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        double n = number_at(totals, others[i].name);
+        if (n == 0)
+            continue;
+        put(p, NULL, ", ");
+        put(p, others[i].sgr, "%s %s", grouped(n).text, others[i].name);
+    }
+    end_line(p);
     label(p, "rate");
-    if (rate < 100)
-        buf_printf(&p->out, "%.2f/s completed\n", rate);
-    else
-        buf_printf(&p->out, "%s/s completed\n", grouped(rate, a, sizeof a));
+    put(p, NULL, "%s/s completed in %.2f s", rate_of(number_at(totals, "ratePerSecond")).text,
+        seconds);
+    end_line(p);
     label(p, "errors");
-    snprintf(b, sizeof b, "%s (%.2f %%)", grouped(errors, a, sizeof a),
-             100 * number_at(totals, "errorRatio", NULL));
-    coloured(p, errors > 0 ? "31" : "0", errors > 0 ? b : "none");
-    buf_puts(&p->out, "\n");
+    if (errors > 0)
+        put(p, RED, "%s (%.2f %%)", grouped(errors).text, 100 * ratio);
+    else
+        put(p, NULL, "none");
+    end_line(p);
 }
 
 static void write_status(struct pen *p, const json_t *totals)
 {
+    json_t *codes = json_object_get(totals, "statusCodes");
     const char *code;
     const json_t *count;
-    char a[40];
-    bool first = true;
 
-    json_object_foreach((json_t *)json_object_get(totals, "statusCodes"), code, count)
+    if (json_object_size(codes) == 0)
+        return;
+    label(p, "status");
+    json_object_foreach(codes, code, count)
     {
-        if (first)
-            label(p, "status");
-        buf_printf(&p->out, "%s%s: ", first ? "" : "   ", code);
-        coloured(p, code[0] >= '4' ? "31" : "0", grouped(json_number_value(count), a, sizeof a));
-        first = false;
+        struct number n = grouped(json_number_value(count));
+        make_room(p, 9 + columns_of(n.text));
+        put(p, NULL, "%s", p->column > MARGIN + LABEL ? "    " : "");
+        put(p, code[0] == '5' ? RED : code[0] == '4' ? YELLOW : NULL, "%s: %s", code, n.text);
     }
-    if (!first)
-        buf_puts(&p->out, "\n");
+    end_line(p);
 }
 
 static void write_errors(struct pen *p, const json_t *totals)
 {
     size_t i;
     const json_t *e;
-    char a[40];
 
     json_array_foreach(json_object_get(totals, "errorKinds"), i, e)
     {
+        double first = number_at(e, "firstSecond"), last = number_at(e, "lastSecond");
         label(p, i == 0 ? "failed by" : "");
-        buf_printf(&p->out, "%-18s %12s   second %.0f to %.0f\n", text_at(e, "kind", NULL),
-                   grouped(number_at(e, "count", NULL), a, sizeof a),
-                   number_at(e, "firstSecond", NULL), number_at(e, "lastSecond", NULL));
-        if (text_at(e, "example", NULL)[0] != '\0') {
-            label(p, "");
-            buf_printf(&p->out, "  e.g. %.*s\n", p->width > 30 ? p->width - 21 : 30,
-                       text_at(e, "example", NULL));
-        }
-    }
-}
-
-static void write_latency(struct pen *p, const json_t *totals)
-{
-    static const char *const column[] = {"min", "mean", "p50", "p90", "p95", "p99", "p999", "max"};
-    static const char *const title[] = {"min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max"};
-    const json_t *all = json_object_get(totals, "latencyUs");
-
-    if (json_object_size(all) == 0)
-        return;
-    buf_printf(&p->out, "\n  %-9s", "latency");
-    for (size_t i = 0; i < sizeof title / sizeof *title; i++)
-        buf_printf(&p->out, "%8s", title[i]);
-    buf_puts(&p->out, "\n");
-    for (int kind = 1; kind < METRICS_LATENCY__COUNT; kind++) {
-        const json_t *l = json_object_get(all, metrics_latency_name[kind]);
-        if (l == NULL)
+        put(p, RED, "%-18s %10s", text_at(e, "kind"), grouped(number_at(e, "count")).text);
+        if (first == last)
+            put(p, NULL, "   second %.0f", first);
+        else
+            put(p, NULL, "   seconds %.0f to %.0f", first, last);
+        end_line(p);
+        if (text_at(e, "example")[0] == '\0')
             continue;
-        buf_printf(&p->out, "  %-9s", metrics_latency_name[kind]);
-        for (size_t i = 0; i < sizeof column / sizeof *column; i++) {
-            char text[32];
-            str_us((uint64_t)(number_at(l, column[i], NULL) + 0.5), text, sizeof text);
-            buf_printf(&p->out, "%8s", text);
-        }
-        buf_puts(&p->out, "\n");
+        label(p, "");
+        put(p, DIM, "  %s", text_at(e, "example"));
+        end_line(p);
     }
-    if (json_object_get(all, "response") == NULL)
-        buf_puts(&p->out,
-                 "  service: sent to last byte; no schedule, so there is no response time\n");
 }
 
-static void write_bytes(struct pen *p, const json_t *totals)
+static void write_latency_row(struct pen *p, const json_t *latencies, enum metrics_latency kind,
+                              const char *const *members, size_t n_members)
 {
-    const json_t *b = json_object_get(totals, "bytes");
-    char sent[32], received[32], body[32], n[40], m[40];
+    const json_t *l = json_object_get(latencies, metrics_latency_name[kind]);
+    bool is_phase = kind >= METRICS_DNS;
 
-    buf_puts(&p->out, "\n");
-    label(p, "bytes");
-    buf_printf(&p->out, "%s sent, %s received (%s of it bodies)\n",
-               str_bytes((uint64_t)number_at(b, "sent", NULL), sent, sizeof sent),
-               str_bytes((uint64_t)number_at(b, "received", NULL), received, sizeof received),
-               str_bytes((uint64_t)number_at(b, "bodyReceived", NULL), body, sizeof body));
-    label(p, "connections");
-    buf_printf(&p->out, "%s opened, reused for %s requests\n",
-               grouped(number_at(totals, "connections", "opened"), n, sizeof n),
-               grouped(number_at(totals, "connections", "reused"), m, sizeof m));
+    if (l == NULL)
+        return;
+    put(p, is_phase ? DIM : NULL, "%*s%s%-*s", MARGIN, "", is_phase ? "  " : "", is_phase ? 8 : 10,
+        metrics_latency_name[kind]);
+    for (size_t i = 0; i < n_members; i++) {
+        char text[32];
+        str_us((uint64_t)(number_at(l, members[i]) + 0.5), text, sizeof text);
+        put(p, is_phase ? DIM : NULL, "%8s", text);
+    }
+    end_line(p);
 }
 
-static void write_totals(struct pen *p, const json_t *result)
+// All kinds, or those up to `last` only.
+static void write_latency(struct pen *p, const json_t *totals, enum metrics_latency last)
+{
+    static const char *const wide[] = {"min", "mean", "p50", "p90", "p95", "p99", "p999", "max"};
+    static const char *const narrow[] = {"p50", "p90", "p99", "max"};
+    const json_t *latencies = json_object_get(totals, "latencyUs");
+    bool fits = p->width >= MARGIN + 10 + 8 * 8;
+    const char *const *members = fits ? wide : narrow;
+    size_t n = fits ? sizeof wide / sizeof *wide : sizeof narrow / sizeof *narrow;
+
+    if (json_object_size(latencies) == 0)
+        return;
+    end_line(p);
+    put(p, BOLD, "%*s%-10s", MARGIN, "", "latency");
+    for (size_t i = 0; i < n; i++)
+        put(p, BOLD, "%8s", strcmp(members[i], "p999") == 0 ? "p99.9" : members[i]);
+    end_line(p);
+    for (int kind = 1; kind <= (int)last; kind++)
+        write_latency_row(p, latencies, kind, members, n);
+    if (json_object_get(latencies, "response") == NULL && last >= METRICS_DNS) {
+        put(p, DIM, "%*sservice time (no schedule): from sending a request to its last byte back",
+            MARGIN, "");
+        end_line(p);
+    }
+    end_line(p);
+}
+
+static void write_transfer(struct pen *p, const json_t *totals)
+{
+    const json_t *bytes = json_object_get(totals, "bytes");
+    const json_t *connections = json_object_get(totals, "connections");
+    char all[32], body[32];
+
+    label(p, "bytes");
+    str_bytes((uint64_t)number_at(bytes, "sent"), all, sizeof all);
+    str_bytes((uint64_t)number_at(bytes, "bodySent"), body, sizeof body);
+    put(p, NULL, "%s sent (bodies %s), ", all, body);
+    str_bytes((uint64_t)number_at(bytes, "received"), all, sizeof all);
+    str_bytes((uint64_t)number_at(bytes, "bodyReceived"), body, sizeof body);
+    put(p, NULL, "%s received (bodies %s)", all, body);
+    end_line(p);
+    label(p, "connections");
+    put(p, NULL, "%s opened, reused for %s requests",
+        grouped(number_at(connections, "opened")).text,
+        grouped(number_at(connections, "reused")).text);
+    end_line(p);
+}
+
+static void write_totals(struct pen *p, const json_t *result, enum metrics_latency last)
 {
     const json_t *totals = json_object_get(result, "totals");
 
-    write_requests(p, totals);
+    write_requests(p, totals, number_at(json_object_get(result, "run"), "durationSeconds"));
     write_status(p, totals);
     write_errors(p, totals);
-    write_latency(p, totals);
-    write_bytes(p, totals);
-    label(p, "duration");
-    buf_printf(&p->out, "%.2f s\n", number_at(result, "run", "durationSeconds"));
+    write_latency(p, totals, last);
+    write_transfer(p, totals);
 }
 
-static void write_worker(struct pen *p, const json_t *w)
+static bool is_in_state(const json_t *worker, const char *state)
 {
-    char n[40];
-    bool lost = strcmp(text_at(w, "state", NULL), "lost") == 0;
+    return strcmp(text_at(worker, "state"), state) == 0;
+}
 
-    buf_printf(&p->out, "  %-18s ", text_at(w, "node", NULL));
-    coloured(p, lost ? "31" : "0", text_at(w, "state", NULL));
-    buf_printf(&p->out, "%*s %14s", (int)(10 - strlen(text_at(w, "state", NULL))), "",
-               grouped(number_at(w, "requests", NULL), n, sizeof n));
+// What is special about a worker, or an empty text; the caller frees.
+static char *remark_of(const json_t *w)
+{
+    const json_t *last = json_object_get(w, "lastSecond");
+
+    if (is_in_state(w, "lost"))
+        return json_is_integer(last)
+                   ? xasprintf("data to second %" JSON_INTEGER_FORMAT, json_integer_value(last))
+                   : xstrdup("no data");
+    if (number_at(w, "joinedAfterSeconds") > 0)
+        return xasprintf("joined +%.1f s", number_at(w, "joinedAfterSeconds"));
+    return xstrdup("");
+}
+
+static void write_worker(struct pen *p, const json_t *w, int node_width)
+{
+    char *node = str_clean(text_at(w, "node"), NODE_WIDTH), *remark = remark_of(w);
+    double errors = number_at(w, "errors");
+
+    put(p, NULL, "%*s%-*s  ", MARGIN, "", node_width, node);
+    put(p, is_in_state(w, "lost") ? RED : NULL, "%-8s", text_at(w, "state"));
+    put(p, NULL, "%12s", grouped(number_at(w, "requests")).text);
+    put(p, errors > 0 ? RED : NULL, "%10s", grouped(errors).text);
     if (json_is_number(json_object_get(w, "startSkewMs")))
-        buf_printf(&p->out, "   %+.2f +- %.2f ms", number_at(w, "startSkewMs", NULL),
-                   number_at(w, "startErrorMs", NULL));
-    if (number_at(w, "joinedAfterSeconds", NULL) > 0)
-        buf_printf(&p->out, "   joined +%.1f s", number_at(w, "joinedAfterSeconds", NULL));
-    if (lost && json_is_integer(json_object_get(w, "lastSecond")))
-        buf_printf(&p->out, "   data to second %.0f", number_at(w, "lastSecond", NULL));
-    else if (lost)
-        buf_puts(&p->out, "   no data");
-    buf_puts(&p->out, "\n");
+        put(p, NULL, "   %+.2f +- %.2f ms", number_at(w, "startSkewMs"),
+            number_at(w, "startErrorMs"));
+    else
+        put(p, NULL, "   -");
+    if (remark[0] != '\0') {
+        make_room(p, 3 + columns_of(remark));
+        put(p, is_in_state(w, "lost") ? RED : NULL, "   %s", remark);
+    }
+    end_line(p);
+    free(node);
+    free(remark);
 }
 
-static void write_workers(struct pen *p, const json_t *result)
+static void write_workers(struct pen *p, const json_t *workers)
 {
-    const json_t *workers = json_object_get(result, "workers"), *w;
+    size_t i, n = json_array_size(workers), n_rows = 0;
+    const json_t *w;
+    int node_width = (int)strlen("worker");
+
+    if (n == 0)
+        return;
+    json_array_foreach(workers, i, w)
+    {
+        int columns = columns_of(text_at(w, "node"));
+        node_width = columns > node_width ? columns : node_width;
+    }
+    node_width = node_width > NODE_WIDTH ? NODE_WIDTH : node_width;
+    end_line(p);
+    put(p, BOLD, "%*s%-*s  %-8s%12s%10s   %s", MARGIN, "", node_width, "worker", "state",
+        "requests", "errors", "start skew");
+    end_line(p);
+    json_array_foreach(workers, i, w)
+    {
+        if (n_rows == WORKERS_MAX || (n > WORKERS_MAX && is_in_state(w, "done")))
+            continue;
+        write_worker(p, w, node_width);
+        n_rows++;
+    }
+    if (n_rows < n) {
+        put(p, DIM, "%*s%sand %zu more", MARGIN, "", n_rows == 0 ? "all done: w" : "", n - n_rows);
+        end_line(p);
+    }
+}
+
+static void write_notes(struct pen *p, const json_t *result)
+{
+    const json_t *late = json_object_get(result, "late"), *flag;
     size_t i;
 
-    if (json_array_size(workers) == 0)
-        return;
-    buf_printf(&p->out, "\n  %-18s %-10s %14s   %s\n", "worker", "state", "requests", "start - T0");
-    json_array_foreach(workers, i, w) write_worker(p, w);
+    if (number_at(late, "windows") > 0) {
+        label(p, "late");
+        put(p, YELLOW, "%s requests came after the end and are not counted",
+            grouped(number_at(late, "requests")).text);
+        end_line(p);
+    }
+    json_array_foreach(json_object_get(json_object_get(result, "run"), "flags"), i, flag)
+    {
+        if (strcmp(json_string_value(flag), "not-durable") != 0)
+            continue;
+        label(p, "not durable");
+        put(p, YELLOW, "the master could not store this run");
+        end_line(p);
+    }
 }
 
 static void write_verdict(struct pen *p, const json_t *result)
 {
+    static const struct {
+        const char *status, *word, *sgr;
+    } words[] = {
+        {"passed", "PASSED", "1;32"},
+        {"failed", "FAILED", "1;31"},
+        {"degraded", "DEGRADED", "1;31"},
+        {"cancelled", "CANCELLED", "1;33"},
+    };
     const json_t *verdict = json_object_get(result, "verdict"), *reason;
-    const char *status = text_at(verdict, "status", NULL);
-    char line[96];
-    size_t i;
+    size_t i, n_words = sizeof words / sizeof *words, w = 0;
 
-    snprintf(line, sizeof line, "%s (exit code %.0f)", status,
-             number_at(verdict, "exitCode", NULL));
-    label(p, "verdict");
-    coloured(p, strcmp(status, "passed") == 0 ? "1;32" : "1;31", line);
-    buf_puts(&p->out, "\n");
+    end_line(p);
+    while (w < n_words && strcmp(words[w].status, text_at(verdict, "status")) != 0)
+        w++;
+    put(p, w < n_words ? words[w].sgr : BOLD, "%*s%-*s", MARGIN, "", LABEL,
+        w < n_words ? words[w].word : "RUNNING");
+    if (w < n_words)
+        put(p, NULL, "exit code %.0f", number_at(verdict, "exitCode"));
+    end_line(p);
     json_array_foreach(json_object_get(verdict, "reasons"), i, reason)
     {
         label(p, "");
-        buf_printf(&p->out, "%s\n", json_string_value(reason));
+        if (i == REASONS_MAX) {
+            put(p, NULL, "and %zu more",
+                json_array_size(json_object_get(verdict, "reasons")) - REASONS_MAX);
+            end_line(p);
+            break;
+        }
+        put_wrapped(p, json_string_value(reason));
+        end_line(p);
     }
 }
 
-static void write_heading(struct pen *p, const json_t *result, const char *scope)
+static size_t count_loaders(const json_t *workers)
 {
-    char line[160];
+    size_t i, n = 0;
+    const json_t *w;
 
-    snprintf(line, sizeof line, "%s", text_at(result, "run", "plan"));
-    coloured(p, "1", line);
-    buf_printf(&p->out, "  %s  run %.8s\n\n", scope, text_at(result, "run", "id"));
+    json_array_foreach(workers, i, w) n += !is_in_state(w, "observer");
+    return n;
 }
 
 char *result_format(const json_t *result, const json_t *node, int width, bool colour)
 {
     struct pen p = {.width = width > 0 ? width : 80, .colour = colour};
-    size_t n_workers = json_array_size(json_object_get(result, "workers"));
-    char scope[64];
+    const json_t *workers = json_object_get(result, "workers"),
+                 *run = json_object_get(result, "run");
+    size_t n = count_loaders(workers);
 
-    snprintf(scope, sizeof scope, n_workers == 1 ? "one worker" : "cluster, %zu workers",
-             n_workers);
-    write_heading(&p, result, scope);
-    write_totals(&p, result);
-    write_workers(&p, result);
-    if (node != NULL && n_workers > 1) {
-        buf_puts(&p.out, "\n");
-        coloured(&p, "1", "this node");
-        buf_puts(&p.out, "\n\n");
-        write_totals(&p, node);
+    put(&p, BOLD, "%s", text_at(run, "plan"));
+    put(&p, NULL, "   %zu worker%s   run %.8s", n, n == 1 ? "" : "s", text_at(run, "id"));
+    end_line(&p);
+    end_line(&p);
+    write_totals(&p, result, METRICS_LATENCY__COUNT - 1);
+    write_notes(&p, result);
+    write_workers(&p, workers);
+    if (node != NULL && n > 1) {
+        end_line(&p);
+        put(&p, BOLD, "this node");
+        end_line(&p);
+        end_line(&p);
+        write_totals(&p, node, METRICS_LAG);
     }
-    buf_puts(&p.out, "\n");
     write_verdict(&p, result);
     return buf_take(&p.out);
 }

@@ -93,8 +93,8 @@ int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message);
 void rpc_call_finish(struct rpc_call *call, enum rpc_status status, const char *details);
 void rpc_call_half_close(struct rpc_call *call); // client
 void rpc_call_cancel(struct rpc_call *call);
-// on_message stops, after at most one more unless called from there; flow control holds the peer.
-// On a client the end, too, waits behind messages that were not read.
+// on_message stops, after at most one more unless called from there or before accept; flow control
+// holds the peer. On a client the end, too, waits behind messages that were not read.
 void rpc_call_pause(struct rpc_call *call, bool paused);
 const char *rpc_call_peer(struct rpc_call *call); // "ipv4:127.0.0.1:49184", borrowed
 void *rpc_call_arg(struct rpc_call *call);

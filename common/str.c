@@ -142,6 +142,38 @@ int str_parse_bool(const char *s, bool *ret_value)
     return 0;
 }
 
+// Length of the printable UTF-8 character at s, 0 where none is.
+static size_t character(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    static const uint32_t least[] = {0, ' ', 0xa0, 0x800, 0x10000};
+    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    uint32_t c = n == 1 ? p[0] : p[0] & (0x7fU >> n);
+
+    if (c == 0x7f || (p[0] >= 0x80 && p[0] < 0xc2) || p[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) // the end of the text, too
+            return 0;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
+}
+
+char *str_clean(const char *s, size_t max)
+{
+    struct buf out = {0};
+
+    while (*s != '\0') {
+        size_t n = character(s), len = n > 0 ? n : 1;
+        if (out.len + len > max)
+            break;
+        buf_append(&out, n > 0 ? s : "?", len);
+        s += len;
+    }
+    return buf_take(&out);
+}
+
 void str_hex(const void *bytes, size_t n, char *out)
 {
     const uint8_t *b = bytes;

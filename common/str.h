@@ -40,6 +40,10 @@ int str_parse_bool(const char *s, bool *ret_value);
 // length. NULL: none.
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
+// A copy of at most max bytes for one line of text: UTF-8 (RFC 3629) in whole characters; bytes
+// that are none and control characters are '?'. The caller frees.
+char *str_clean(const char *s, size_t max);
+
 // Lower-case hex of n bytes into out[2 n + 1].
 void str_hex(const void *bytes, size_t n, char *out);
 // Exactly n bytes from 2 n hex digits. 0 or -EINVAL.

@@ -33,15 +33,16 @@ static Lps__V1__Counters *encode_counters(const struct metrics_counters *n)
     return msg;
 }
 
-static void decode_counters(const Lps__V1__Counters *msg, struct metrics_counters *n)
+static int decode_counters(const Lps__V1__Counters *msg, struct metrics_counters *n)
 {
-    if (msg == NULL)
-        return;
-    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+    for (size_t i = 0; msg != NULL && i < sizeof counters / sizeof *counters; i++) {
         uint64_t *ours = (uint64_t *)((char *)n + counters[i].ours), theirs;
         memcpy(&theirs, (const char *)msg + counters[i].theirs, 8);
+        if (theirs > WIRE_COUNT_MAX)
+            return -EBADMSG;
         *ours += theirs;
     }
+    return 0;
 }
 
 static void encode_status(const struct metrics_series *s, size_t *ret_n,
@@ -63,19 +64,6 @@ static void encode_status(const struct metrics_series *s, size_t *ret_n,
     *ret_status = list;
 }
 
-// protobuf strings are UTF-8: what a server sent may not be, so bytes outside printable ASCII
-// become '?'.
-static char *printable(const char *text)
-{
-    char *copy = xstrdup(text);
-
-    for (char *c = copy; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    }
-    return copy;
-}
-
 static void encode_errors(const struct metrics_series *s, size_t *ret_n,
                           Lps__V1__ErrorCount ***ret_errors)
 {
@@ -93,7 +81,7 @@ static void encode_errors(const struct metrics_series *s, size_t *ret_n,
         list[n]->count = e->count;
         list[n]->first_k = e->first_k;
         list[n]->last_k = e->last_k;
-        list[n++]->example = printable(e->example);
+        list[n++]->example = str_clean(e->example, METRICS_EXAMPLE_MAX);
     }
     *ret_n = n;
     *ret_errors = list;
@@ -128,13 +116,6 @@ static void encode_latency(const struct metrics_series *s, size_t *ret_n,
     *ret_latency = list;
 }
 
-static bool is_active(const struct metrics_series *s)
-{
-    static const struct metrics_counters none;
-
-    return memcmp(&s->n, &none, sizeof none) != 0;
-}
-
 Lps__V1__Window *wire_window_encode(const struct metrics_window *w)
 {
     Lps__V1__Window *msg = xcalloc(1, sizeof *msg);
@@ -149,7 +130,7 @@ Lps__V1__Window *wire_window_encode(const struct metrics_window *w)
     msg->series = xcalloc(w->n_series, sizeof *msg->series);
     for (uint32_t i = 0; i < w->n_series; i++) {
         const struct metrics_series *s = &w->series[i];
-        if (!is_active(s))
+        if (metrics_series_is_empty(s))
             continue;
         Lps__V1__SeriesDelta *delta = xcalloc(1, sizeof *delta);
         lps__v1__series_delta__init(delta);
@@ -165,23 +146,31 @@ Lps__V1__Window *wire_window_encode(const struct metrics_window *w)
 
 static int decode_status(size_t n, Lps__V1__StatusCount *const *status, struct metrics_series *s)
 {
+    uint32_t previous = 99;
+
     for (size_t i = 0; i < n; i++) {
-        if (status[i]->code < 100 || status[i]->code > 599)
+        uint32_t code = status[i]->code;
+        if (code <= previous || code > 599 || status[i]->count > WIRE_COUNT_MAX)
             return -EBADMSG;
-        s->status[status[i]->code] += status[i]->count;
+        s->status[code] += status[i]->count;
+        previous = code;
     }
     return 0;
 }
 
 static int decode_errors(size_t n, Lps__V1__ErrorCount *const *errors, struct metrics_series *s)
 {
+    uint32_t previous = METRICS_ERROR_UNDEFINED;
+
     for (size_t i = 0; i < n; i++) {
         const Lps__V1__ErrorCount *msg = errors[i];
-        if (msg->kind == 0 || msg->kind >= METRICS_ERROR__COUNT ||
+        if (msg->kind <= previous || msg->kind >= METRICS_ERROR__COUNT ||
+            msg->count > WIRE_COUNT_MAX || msg->first_k > msg->last_k ||
             strlen(msg->example) > METRICS_EXAMPLE_MAX)
             return -EBADMSG;
+        previous = msg->kind;
         struct metrics_error_count *e = &s->error[msg->kind];
-        char *example = printable(msg->example);
+        char *example = str_clean(msg->example, METRICS_EXAMPLE_MAX);
         e->count += msg->count;
         e->first_k = msg->first_k;
         e->last_k = msg->last_k;
@@ -191,15 +180,32 @@ static int decode_errors(size_t n, Lps__V1__ErrorCount *const *errors, struct me
     return 0;
 }
 
-static int decode_latency(size_t n, Lps__V1__Latency *const *latency, struct metrics_series *s)
+static uint32_t count_pages(const struct hist *h)
 {
+    uint32_t n = 0;
+
+    for (int p = 0; p < HIST_PAGES; p++)
+        n += h->page[p] != NULL;
+    return n;
+}
+
+// Three bytes can ask for a page: n_pages, of the whole window so far, keeps what a peer can take.
+static int decode_latency(size_t n, Lps__V1__Latency *const *latency, struct metrics_series *s,
+                          uint32_t *n_pages)
+{
+    uint32_t previous = METRICS_LATENCY_UNDEFINED;
+
     for (size_t i = 0; i < n; i++) {
         const Lps__V1__Latency *msg = latency[i];
         const Lps__V1__Hist *h = msg->hist;
-        if (msg->kind == 0 || msg->kind >= METRICS_LATENCY__COUNT || h == NULL)
-            return -EBADMSG;
-        if (hist_decode_add(&s->latency[msg->kind], h->buckets.data, h->buckets.len, h->count,
+        if (msg->kind <= previous || msg->kind >= METRICS_LATENCY__COUNT || h == NULL ||
+            h->count > WIRE_COUNT_MAX ||
+            hist_decode_add(&s->latency[msg->kind], h->buckets.data, h->buckets.len, h->count,
                             h->sum_us, h->min_us, h->max_us) < 0)
+            return -EBADMSG;
+        previous = msg->kind;
+        *n_pages += count_pages(&s->latency[msg->kind]);
+        if (*n_pages > WIRE_PAGES_MAX)
             return -EBADMSG;
     }
     return 0;
@@ -208,7 +214,11 @@ static int decode_latency(size_t n, Lps__V1__Latency *const *latency, struct met
 int wire_window_decode(const Lps__V1__Window *msg, uint32_t n_series,
                        struct metrics_window **ret_window)
 {
+    if (msg == NULL || msg->n_series > n_series)
+        return -EBADMSG;
+
     struct metrics_window *w = metrics_window_new(msg->k, n_series);
+    uint32_t n_pages = 0;
 
     if (msg->health != NULL)
         w->health = (struct metrics_health){msg->health->loop_stall_us, msg->health->cpu_us,
@@ -218,10 +228,10 @@ int wire_window_decode(const Lps__V1__Window *msg, uint32_t n_series,
         if (delta->id >= n_series || (i > 0 && delta->id <= msg->series[i - 1]->id))
             goto bad;
         struct metrics_series *s = &w->series[delta->id];
-        decode_counters(delta->counters, &s->n);
-        if (decode_status(delta->n_status, delta->status, s) < 0 ||
+        if (decode_counters(delta->counters, &s->n) < 0 ||
+            decode_status(delta->n_status, delta->status, s) < 0 ||
             decode_errors(delta->n_errors, delta->errors, s) < 0 ||
-            decode_latency(delta->n_latency, delta->latency, s) < 0)
+            decode_latency(delta->n_latency, delta->latency, s, &n_pages) < 0)
             goto bad;
     }
     *ret_window = w;
@@ -238,7 +248,7 @@ void wire_totals_encode(const struct metrics_series *series, uint32_t n_series, 
     size_t n = 0;
 
     for (uint32_t i = 0; i < n_series; i++) {
-        if (!is_active(&series[i]))
+        if (metrics_series_is_empty(&series[i]))
             continue;
         Lps__V1__SeriesTotals *t = list[n++] = xcalloc(1, sizeof *t);
         lps__v1__series_totals__init(t);
@@ -258,8 +268,8 @@ int wire_totals_decode(size_t n, Lps__V1__SeriesTotals *const *totals,
         const Lps__V1__SeriesTotals *t = totals[i];
         if (t->id >= n_series || (i > 0 && t->id <= totals[i - 1]->id))
             return -EBADMSG;
-        decode_counters(t->counters, &series[t->id].n);
-        if (decode_status(t->n_status, t->status, &series[t->id]) < 0 ||
+        if (decode_counters(t->counters, &series[t->id].n) < 0 ||
+            decode_status(t->n_status, t->status, &series[t->id]) < 0 ||
             decode_errors(t->n_errors, t->errors, &series[t->id]) < 0)
             return -EBADMSG;
     }

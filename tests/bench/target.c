@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
 #include <openssl/ec.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -175,6 +176,7 @@ static ssize_t conn_result(struct loop *l, struct conn *c, ssize_t n, uint32_t w
 
 static ssize_t conn_read(struct loop *l, struct conn *c, char *into, size_t size)
 {
+    ERR_clear_error(); // of another connection: SSL_get_error looks at the thread's queue
     ssize_t n = c->ssl != NULL ? SSL_read(c->ssl, into, (int)size) : read(c->fd, into, size);
 
     return conn_result(l, c, n, EPOLLIN);
@@ -182,6 +184,7 @@ static ssize_t conn_read(struct loop *l, struct conn *c, char *into, size_t size
 
 static ssize_t conn_write(struct loop *l, struct conn *c, const char *from, size_t size)
 {
+    ERR_clear_error();
     ssize_t n =
         c->ssl != NULL ? SSL_write(c->ssl, from, (int)size) : send(c->fd, from, size, MSG_NOSIGNAL);
 
@@ -360,6 +363,8 @@ static int parse_head(struct conn *c)
 {
     c->in[c->in_len] = '\0';
     char *end = strstr(c->in, "\r\n\r\n"), *target = strchr(c->in, ' ');
+    if (c->in_len > 0 && (c->in[0] < 'A' || c->in[0] > 'Z'))
+        return -1; // a TLS handshake at the plain port, most likely
     if (end == NULL)
         return c->in_len == IN_MAX - 1 ? -1 : 0;
     end[2] = '\0';
@@ -418,8 +423,12 @@ static void conn_run(struct loop *l, struct conn *c)
             c->in_len += (size_t)n;
             continue;
         }
-        if (rc < 0 || (!c->answering && !answer(l, c)))
+        if (rc < 0) {
+            c->after = AFTER_CLOSE;
+            answer_fill(c, 400, 12);
+        } else if (!c->answering && !answer(l, c)) {
             break;
+        }
         c->answering = true;
         rc = conn_flush(l, c);
         if (rc == 0)

@@ -121,6 +121,121 @@ static void in_flight_is_the_latest_of_each_worker(void **unused)
     aggregate_free(a);
 }
 
+static void a_worker_that_lags_is_counted_in_its_own_seconds(void **unused)
+{
+    struct aggregate *a = aggregate_new(1, 5);
+
+    (void)unused;
+    add(a, 0, 0, 1, 10, 5);
+    add(a, 1, 0, 1, 10, 6);
+    add(a, 0, 1, 1, 10, 5);
+    add(a, 0, 2, 1, 10, 5);
+    add(a, 1, 1, 1, 10, 1);
+    assert_int_equal(aggregate_point_at(a, 0)->in_flight, 11);
+    assert_int_equal(aggregate_point_at(a, 1)->in_flight, 6);
+    assert_int_equal(aggregate_point_at(a, 2)->in_flight, 6);
+    add(a, 1, 2, 1, 10, 0);
+    assert_int_equal(aggregate_point_at(a, 1)->in_flight, 6);
+    assert_int_equal(aggregate_point_at(a, 2)->in_flight, 5);
+    aggregate_free(a);
+}
+
+static void a_worker_silent_beyond_the_horizon_has_nothing_in_flight(void **unused)
+{
+    struct aggregate *a = aggregate_new(1, 3);
+
+    (void)unused;
+    add(a, 0, 0, 1, 10, 5);
+    add(a, 1, 0, 1, 10, 7);
+    for (int64_t k = 1; k <= 3; k++)
+        add(a, 0, k, 1, 10, 5);
+    assert_int_equal(aggregate_point_at(a, 3)->in_flight, 12);
+    add(a, 0, 4, 1, 10, 5);
+    assert_int_equal(aggregate_point_at(a, 4)->in_flight, 5);
+    add(a, 1, 1, 1, 10, 7); // back, with what it could not hand over
+    assert_int_equal(aggregate_point_at(a, 4)->in_flight, 12);
+    add(a, 1, 4, 1, 10, 1);
+    assert_int_equal(aggregate_point_at(a, 4)->in_flight, 6);
+    aggregate_free(a);
+}
+
+static void a_second_in_two_parts_counts_its_worker_once(void **unused)
+{
+    struct aggregate *a = aggregate_new(1, 5);
+
+    (void)unused;
+    add(a, 0, 2, 3, 10, 4);
+    add(a, 0, 2, 2, 10, 1);
+    assert_int_equal(aggregate_point_at(a, 2)->n_sources, 1);
+    assert_int_equal(aggregate_point_at(a, 2)->started, 5);
+    assert_int_equal(aggregate_point_at(a, 2)->in_flight, 1);
+    aggregate_free(a);
+}
+
+static void percentiles_are_those_of_all_workers_and_series(void **unused)
+{
+    struct aggregate *a = aggregate_new(2, 5);
+    struct hist all = {0};
+
+    (void)unused;
+    for (uint32_t source = 0; source < 4; source++) {
+        struct metrics_window *w = metrics_window_new(3, 2);
+        for (uint64_t i = 0; i < 500; i++) {
+            uint64_t us = (i * 7919 + source * 104729) % 300000;
+            hist_record(&w->series[i % 2].latency[METRICS_SERVICE], us);
+            hist_record(&all, us);
+        }
+        assert_int_equal(aggregate_add(a, source, w), 0);
+        metrics_window_free(w);
+    }
+    const struct aggregate_point *p = aggregate_point_at(a, 3);
+    assert_int_equal(p->p50_us, hist_percentile(&all, 50));
+    assert_int_equal(p->p99_us, hist_percentile(&all, 99));
+    assert_int_equal(p->p999_us, hist_percentile(&all, 99.9));
+    assert_int_equal(p->max_us, all.max);
+    const struct hist *total = &aggregate_total(a)->latency[METRICS_SERVICE];
+    for (double percent = 0.5; percent <= 100; percent += 0.5)
+        assert_int_equal(hist_percentile(total, percent), hist_percentile(&all, percent));
+    hist_done(&all);
+    aggregate_free(a);
+}
+
+static void a_slot_of_the_ring_forgets_the_second_before(void **unused)
+{
+    struct aggregate *a = aggregate_new(1, 2);
+
+    (void)unused;
+    add(a, 0, 0, 5, 9000, 0);
+    add(a, 0, 1, 5, 10, 0);
+    add(a, 0, 2, 1, 10, 0);
+    assert_int_equal(aggregate_window(a, 2)->series[0].n.started, 1);
+    assert_int_equal(aggregate_window(a, 2)->series[0].status[200], 1);
+    assert_int_equal(aggregate_point_at(a, 2)->max_us, 10);
+    assert_null(aggregate_window(a, 0));
+    aggregate_free(a);
+}
+
+static void one_window_asks_for_a_day_of_points_at_most(void **unused)
+{
+    struct aggregate *a = aggregate_new(1, 2);
+    struct metrics_window *w = window(AGGREGATE_GAP_MAX, 1, 10, 0);
+    size_t n;
+
+    (void)unused;
+    assert_int_equal(aggregate_add(a, 0, w), -ERANGE);
+    w->k = AGGREGATE_GAP_MAX - 1;
+    assert_int_equal(aggregate_add(a, 0, w), 0);
+    aggregate_points(a, &n);
+    assert_int_equal(n, AGGREGATE_GAP_MAX);
+    w->k += AGGREGATE_GAP_MAX + 1;
+    assert_int_equal(aggregate_add(a, 0, w), -ERANGE);
+    w->k--;
+    assert_int_equal(aggregate_add(a, 0, w), 0);
+    assert_int_equal(aggregate_total(a)->n.started, 2);
+    metrics_window_free(w);
+    aggregate_free(a);
+}
+
 static void absurd_windows_are_refused(void **unused)
 {
     struct aggregate *a = aggregate_new(1, 5);
@@ -149,6 +264,12 @@ int main(void)
         cmocka_unit_test(a_second_before_the_start_comes_first),
         cmocka_unit_test(late_windows_still_count_in_totals),
         cmocka_unit_test(in_flight_is_the_latest_of_each_worker),
+        cmocka_unit_test(a_worker_that_lags_is_counted_in_its_own_seconds),
+        cmocka_unit_test(a_worker_silent_beyond_the_horizon_has_nothing_in_flight),
+        cmocka_unit_test(a_second_in_two_parts_counts_its_worker_once),
+        cmocka_unit_test(percentiles_are_those_of_all_workers_and_series),
+        cmocka_unit_test(a_slot_of_the_ring_forgets_the_second_before),
+        cmocka_unit_test(one_window_asks_for_a_day_of_points_at_most),
         cmocka_unit_test(absurd_windows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,41 @@ static void percentiles_are_nearest_rank(void **unused)
     hist_done(&h);
 }
 
+static void ranks_are_exact_where_doubles_are_not(void **unused)
+{
+    struct hist h = {0};
+
+    (void)unused;
+    for (uint64_t us = 1; us <= 2000; us++) {
+        hist_record(&h, us);
+        // The smallest rank r with r / us >= 99.9 %.
+        uint64_t rank = (us * 999 + 999) / 1000;
+        assert_int_equal(hist_percentile(&h, 99.9), rank);
+        assert_int_equal(hist_percentile(&h, 95), (us * 95 + 99) / 100);
+        assert_int_equal(hist_percentile(&h, 0.001), 1);
+    }
+    hist_done(&h);
+}
+
+static void a_count_near_the_limit_of_64_bits_has_percentiles(void **unused)
+{
+    struct hist h = {0};
+    struct buf bytes = {0};
+    const uint64_t n = UINT64_MAX / 8;
+
+    (void)unused;
+    buf_append(&bytes, "\x05\xff\xff\xff\xff\xff\xff\xff\xff\x1f", 10);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(hist_decode_add(&h, (uint8_t *)bytes.data, bytes.len, n, 5 * n, 5, 5), 0);
+    assert_int_equal(hist_percentile(&h, 50), 5);
+    assert_int_equal(hist_percentile(&h, 100), 5);
+    assert_int_equal(hist_decode_add(&h, (uint8_t *)bytes.data, bytes.len, n, 5 * n, 5, 5),
+                     -EBADMSG);
+    assert_true(h.count == 8 * n);
+    buf_done(&bytes);
+    hist_done(&h);
+}
+
 static void samples_beyond_an_hour_are_clamped(void **unused)
 {
     struct hist h = {0};
@@ -163,21 +198,28 @@ static void malformed_bytes_are_refused_and_change_nothing(void **unused)
     static const struct {
         const char *bytes;
         size_t len;
-        uint64_t count, min, max;
+        uint64_t count, sum, min, max;
     } bad[] = {
-        {"\x05", 1, 1, 5, 5},                                          // no count
-        {"\x05\x80", 2, 1, 5, 5},                                      // truncated varint
-        {"\x05\x00", 2, 0, 5, 5},                                      // zero count
-        {"\x05\x01", 2, 2, 5, 5},                                      // counts do not sum up
-        {"\x05\x02", 2, 1, 5, 5},                                      // the same, too many
-        {"\x05\x01\x00\x01", 4, 2, 5, 5},                              // not ascending
-        {"\x80\xb8\x01\x01", 4, 1, 5, 5},                              // bucket 23552
-        {"\x05\x01", 2, 1, 4, 5},                                      // min in another bucket
-        {"\x05\x01", 2, 1, 5, 6},                                      // max in another bucket
-        {"\x05\x01", 2, 1, 6, 5},                                      // min beyond max
-        {"", 0, 1, 0, 0},                                              // nothing, but a count
-        {"\x05\x01", 2, 0, 0, 0},                                      // something, but no count
-        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01", 11, 1, 5, 5}, // beyond 64 bits
+        {"\x05", 1, 1, 5, 5, 5},                                           // no count
+        {"\x05\x80", 2, 1, 5, 5, 5},                                       // truncated varint
+        {"\x05\x00", 2, 0, 0, 0, 0},                                       // zero count
+        {"\x05\x01\x01\x00", 4, 1, 5, 5, 5},                               // the same, later
+        {"\x05\x01", 2, 2, 10, 5, 5},                                      // counts do not sum up
+        {"\x05\x02", 2, 1, 5, 5, 5},                                       // the same, too many
+        {"\x05\x01\x00\x01", 4, 2, 10, 5, 5},                              // not ascending
+        {"\x80\xb8\x01\x01", 4, 1, HIST_MAX_US, HIST_MAX_US, HIST_MAX_US}, // bucket 23552
+        {"\x05\x01", 2, 1, 5, 4, 5},                                       // min in another bucket
+        {"\x05\x01", 2, 1, 5, 5, 6},                                       // max in another bucket
+        {"\x05\x01", 2, 1, 5, 6, 5},                                       // min beyond max
+        {"\x05\x01", 2, 1, 4, 5, 5},                                       // sum too small
+        {"\x05\x01", 2, 1, 6, 5, 5},                                       // sum too large
+        {"\x05\x01\x01\x01", 4, 2, 13, 5, 6},                              // the same
+        {"\xb4\xb5\x01\x01", 4, 1, HIST_MAX_US + 1, HIST_MAX_US + 1, HIST_MAX_US + 1}, // > 1 h
+        {"", 0, 1, 0, 0, 0},                                              // nothing, but a count
+        {"", 0, 0, 1, 0, 0},                                              // nothing, but a sum
+        {"\x05\x01", 2, 0, 0, 0, 0},                                      // something, but no count
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01", 11, 1, 5, 5, 5}, // beyond 64 bits
+        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, 1, 0, 0, 0}, // eleven bytes long
     };
 
     (void)unused;
@@ -185,7 +227,7 @@ static void malformed_bytes_are_refused_and_change_nothing(void **unused)
     hist_record(&before, 77);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(hist_decode_add(&h, (const uint8_t *)bad[i].bytes, bad[i].len,
-                                         bad[i].count, 5, bad[i].min, bad[i].max),
+                                         bad[i].count, bad[i].sum, bad[i].min, bad[i].max),
                          -EBADMSG);
         assert_same(&h, &before);
     }
@@ -200,6 +242,8 @@ int main(void)
         cmocka_unit_test(buckets_are_in_order_and_within_a_thousandth),
         cmocka_unit_test(one_sample_is_every_percentile),
         cmocka_unit_test(percentiles_are_nearest_rank),
+        cmocka_unit_test(ranks_are_exact_where_doubles_are_not),
+        cmocka_unit_test(a_count_near_the_limit_of_64_bits_has_percentiles),
         cmocka_unit_test(samples_beyond_an_hour_are_clamped),
         cmocka_unit_test(merged_parts_equal_the_whole_to_the_bucket),
         cmocka_unit_test(what_is_encoded_decodes_to_the_same),

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -368,24 +367,6 @@ static void help_fits_into_eighty_columns(void **state)
     }
 }
 
-// The lists in the page are the output of "lps --help-mdoc"; put it there again after a change.
-static void the_man_page_has_the_table_as_it_is(void **state)
-{
-    struct buf page = {0}, table = {0};
-    FILE *f = fopen("docs/lps.1", "re");
-    int c;
-
-    (void)state;
-    assert_non_null(f);
-    while ((c = getc(f)) != EOF)
-        buf_append(&page, &(char){(char)c}, 1);
-    fclose(f);
-    help_mdoc(&table);
-    assert_non_null(strstr(page.data, table.data));
-    buf_done(&page);
-    buf_done(&table);
-}
-
 static int teardown(void **state)
 {
     (void)state;
@@ -419,7 +400,6 @@ int main(void)
         cmocka_unit_test(no_spelling_means_two_things),
         cmocka_unit_test(every_option_is_in_the_help_of_its_commands),
         cmocka_unit_test(help_fits_into_eighty_columns),
-        cmocka_unit_test(the_man_page_has_the_table_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

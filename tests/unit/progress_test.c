@@ -160,6 +160,14 @@ static void errors_are_red_where_colours_are_wanted(void **state)
     expect_written(ERASE "12 s  700 requests  139.7/s  0 errors");
 }
 
+static void a_second_without_completions_has_no_percentiles(void **state)
+{
+    (void)state;
+    progress_numbers(&progress, &(struct progress_numbers){.requests = 1, .errors = 1},
+                     (struct mono){0}, 80, &out);
+    expect_written("0 s  1 request  0.0/s  1 error  p50 -  p99 -  0 in flight  0 workers\n");
+}
+
 static void quiet_leaves_only_notices(void **state)
 {
     (void)state;
@@ -204,6 +212,7 @@ int main(void)
         TEST(a_long_state_is_cut_between_characters),
         TEST(a_notice_moves_a_live_state_below_itself),
         TEST(errors_are_red_where_colours_are_wanted),
+        TEST(a_second_without_completions_has_no_percentiles),
         TEST(quiet_leaves_only_notices),
         TEST(the_largest_numbers_fit),
     };

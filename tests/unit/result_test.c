@@ -184,10 +184,10 @@ static void the_summary_fits_the_terminal_and_names_the_numbers(void **state)
     refuse(f, 7);
     json_t *result = result_build(&f->in);
     char *text = result_format(result, result, 80, false), *line, *rest = text;
-    assert_non_null(strstr(text, "requests    1,241 sent, 1,234 completed, 7 failed"));
-    assert_non_null(strstr(text, "e.g. Connection refused"));
+    assert_non_null(strstr(text, "requests     1,241 sent, 1,234 completed, 7 failed"));
+    assert_non_null(strstr(text, "Connection refused"));
     assert_non_null(strstr(text, "-0.40 +- 0.10 ms"));
-    assert_non_null(strstr(text, "passed (exit code 0)"));
+    assert_non_null(strstr(text, "PASSED"));
     assert_null(strchr(text, '\033'));
     while ((line = strsep(&rest, "\n")) != NULL)
         assert_true(strlen(line) <= 80);

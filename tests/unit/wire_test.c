@@ -68,16 +68,48 @@ static void totals_survive_the_wire(void **unused)
     metrics_window_free(w);
 }
 
-static void an_error_text_of_any_bytes_becomes_printable(void **unused)
+static void a_series_with_nothing_but_a_latency_is_sent(void **unused)
+{
+    struct metrics_window *w = metrics_window_new(0, 2), *copy;
+
+    (void)unused;
+    hist_record(&w->series[1].latency[METRICS_DNS], 70);
+    Lps__V1__Window *msg = wire_window_encode(w);
+    assert_int_equal(wire_window_decode(msg, 2, &copy), 0);
+    assert_int_equal(copy->series[1].latency[METRICS_DNS].count, 1);
+    lps__v1__window__free_unpacked(msg, NULL);
+    metrics_window_free(copy);
+    metrics_window_free(w);
+}
+
+static void an_empty_window_survives_the_wire(void **unused)
+{
+    struct metrics_window *w = metrics_window_new(-1, 2), *copy;
+    Lps__V1__Window *msg = wire_window_encode(w);
+
+    (void)unused;
+    assert_int_equal(msg->n_series, 0);
+    assert_int_equal(wire_window_decode(msg, 2, &copy), 0);
+    assert_int_equal(copy->k, -1);
+    assert_true(metrics_window_is_empty(copy));
+    lps__v1__window__free_unpacked(msg, NULL);
+    metrics_window_free(copy);
+    metrics_window_free(w);
+}
+
+static void an_error_text_of_any_bytes_becomes_utf8_of_one_line(void **unused)
 {
     struct metrics_window *w = metrics_window_new(0, 1), *copy;
 
     (void)unused;
-    w->series[0].n.failed = 1;
-    metrics_record_error(&w->series[0], METRICS_ERROR_PROTOCOL, 0, "got \xff\x01 here");
+    metrics_record_error(&w->series[0], METRICS_ERROR_PROTOCOL, 0, "got \xff\x01 M\xc3\xbcnchen");
     Lps__V1__Window *msg = wire_window_encode(w);
-    assert_string_equal(msg->series[0]->errors[0]->example, "got ?? here");
+    char **example = &msg->series[0]->errors[0]->example;
+    assert_string_equal(*example, "got ?? M\xc3\xbcnchen");
+    free(*example); // and from a peer that sends what it likes
+    *example = xstrdup("\x1b]0;\xc3");
     assert_int_equal(wire_window_decode(msg, 1, &copy), 0);
+    assert_string_equal(copy->series[0].error[METRICS_ERROR_PROTOCOL].example, "?]0;?");
     lps__v1__window__free_unpacked(msg, NULL);
     metrics_window_free(copy);
     metrics_window_free(w);
@@ -91,33 +123,150 @@ static void assert_refused(Lps__V1__Window *msg, uint32_t n_series)
     assert_null(copy);
 }
 
+static void assert_taken(Lps__V1__Window *msg, uint32_t n_series)
+{
+    struct metrics_window *copy = NULL;
+
+    assert_int_equal(wire_window_decode(msg, n_series, &copy), 0);
+    metrics_window_free(copy);
+}
+
+// Sets a field to a value that is refused, and back.
+#define REFUSED_WITH(field, value)     \
+    do {                               \
+        __typeof__(field) was = field; \
+        field = value;                 \
+        assert_refused(msg, 3);        \
+        field = was;                   \
+        assert_taken(msg, 3);          \
+    } while (0)
+
 static void what_no_runner_sends_is_refused(void **unused)
 {
     struct metrics_window *w = sample_window();
     Lps__V1__Window *msg = wire_window_encode(w);
     Lps__V1__SeriesDelta *delta = msg->series[0];
-    Lps__V1__SeriesDelta *twice[] = {delta, delta};
 
     (void)unused;
+    assert_refused(NULL, 3);
     assert_refused(msg, 1);
-    Lps__V1__Window again = *msg;
-    again.n_series = 2;
-    again.series = twice;
-    assert_refused(&again, 3);
-    delta->status[0]->code = 600;
-    assert_refused(msg, 3);
-    delta->status[0]->code = 200;
-    delta->errors[0]->kind = METRICS_ERROR__COUNT;
-    assert_refused(msg, 3);
-    delta->errors[0]->kind = METRICS_ERROR_RESET;
-    delta->latency[0]->hist->count++;
-    assert_refused(msg, 3);
-    delta->latency[0]->hist->count--;
-    Lps__V1__Hist *hist = delta->latency[0]->hist;
-    delta->latency[0]->hist = NULL;
-    assert_refused(msg, 3);
-    delta->latency[0]->hist = hist;
+    REFUSED_WITH(delta->id, 3);
+    REFUSED_WITH(delta->status[0]->code, 99);
+    REFUSED_WITH(delta->status[1]->code, 600);
+    REFUSED_WITH(delta->status[1]->code, 200);
+    REFUSED_WITH(delta->errors[0]->kind, METRICS_ERROR_UNDEFINED);
+    REFUSED_WITH(delta->errors[0]->kind, METRICS_ERROR__COUNT);
+    REFUSED_WITH(delta->errors[0]->first_k, 19);
+    REFUSED_WITH(delta->latency[0]->kind, METRICS_LATENCY_UNDEFINED);
+    REFUSED_WITH(delta->latency[0]->kind, METRICS_LATENCY__COUNT);
+    REFUSED_WITH(delta->latency[0]->hist, NULL);
+    REFUSED_WITH(delta->latency[0]->hist->count, 10);
+    REFUSED_WITH(delta->latency[0]->hist->sum_us, 1);
+    char *too_long = xcalloc(METRICS_EXAMPLE_MAX + 2, 1);
+    memset(too_long, 'x', METRICS_EXAMPLE_MAX + 1);
+    REFUSED_WITH(delta->errors[0]->example, too_long);
+    free(too_long);
     lps__v1__window__free_unpacked(msg, NULL);
+    metrics_window_free(w);
+}
+
+static void counts_beyond_the_limit_are_refused(void **unused)
+{
+    struct metrics_window *w = sample_window();
+    Lps__V1__Window *msg = wire_window_encode(w);
+    Lps__V1__SeriesDelta *delta = msg->series[0];
+
+    (void)unused;
+    delta->counters->bytes_sent = delta->status[0]->count = delta->errors[0]->count =
+        WIRE_COUNT_MAX;
+    assert_taken(msg, 3);
+    REFUSED_WITH(delta->counters->bytes_sent, WIRE_COUNT_MAX + 1);
+    REFUSED_WITH(delta->status[0]->count, WIRE_COUNT_MAX + 1);
+    REFUSED_WITH(delta->errors[0]->count, WIRE_COUNT_MAX + 1);
+    lps__v1__window__free_unpacked(msg, NULL);
+    metrics_window_free(w);
+}
+
+static void the_same_twice_is_refused(void **unused)
+{
+    struct metrics_window *w = sample_window();
+    Lps__V1__Window *msg = wire_window_encode(w), twice = *msg;
+    Lps__V1__SeriesDelta *delta = msg->series[0], *deltas[] = {delta, delta};
+    Lps__V1__ErrorCount *errors[] = {delta->errors[0], delta->errors[0]};
+    Lps__V1__Latency *latencies[] = {delta->latency[0], delta->latency[0]};
+
+    (void)unused;
+    twice.n_series = 2;
+    twice.series = deltas;
+    assert_refused(&twice, 3);
+
+    Lps__V1__SeriesDelta other = *delta;
+    twice.n_series = 1;
+    deltas[0] = &other;
+    assert_taken(&twice, 3);
+    other.n_errors = 2;
+    other.errors = errors;
+    assert_refused(&twice, 3);
+    other = *delta;
+    other.n_latency = 2;
+    other.latency = latencies;
+    assert_refused(&twice, 3);
+    lps__v1__window__free_unpacked(msg, NULL);
+    metrics_window_free(w);
+}
+
+// A histogram in every octave, the cheapest way to ask for memory.
+static void fill(struct hist *h)
+{
+    for (uint32_t page = 0; page < HIST_PAGES; page++) {
+        uint64_t us = hist_lowest(page * HIST_PAGE);
+        hist_record(h, us > 0 ? us : 1);
+    }
+}
+
+static void a_window_takes_so_many_pages_at_most(void **unused)
+{
+    const uint32_t n_series = WIRE_PAGES_MAX / HIST_PAGES + 1;
+    struct metrics_window *w = metrics_window_new(0, n_series);
+
+    (void)unused;
+    for (uint32_t i = 0; i + 1 < n_series; i++)
+        fill(&w->series[i].latency[METRICS_SERVICE]);
+    for (uint32_t i = 0; i < WIRE_PAGES_MAX % HIST_PAGES; i++)
+        hist_record(&w->series[n_series - 1].latency[METRICS_SERVICE], hist_lowest(i * HIST_PAGE));
+    Lps__V1__Window *msg = wire_window_encode(w);
+    assert_true(lps__v1__window__get_packed_size(msg) < WIRE_MESSAGE_MAX);
+    assert_taken(msg, n_series);
+    lps__v1__window__free_unpacked(msg, NULL);
+    hist_record(&w->series[n_series - 1].latency[METRICS_LAG], 1);
+    msg = wire_window_encode(w);
+    assert_refused(msg, n_series);
+    lps__v1__window__free_unpacked(msg, NULL);
+    metrics_window_free(w);
+}
+
+static void totals_with_absurd_members_are_refused(void **unused)
+{
+    struct metrics_window *w = sample_window();
+    struct metrics_series *copy = xcalloc(3, sizeof *copy);
+    size_t n;
+    Lps__V1__SeriesTotals **totals, *twice[2];
+
+    (void)unused;
+    wire_totals_encode(w->series, 3, &n, &totals);
+    twice[0] = twice[1] = totals[0];
+    assert_int_equal(wire_totals_decode(2, twice, copy, 3), -EBADMSG);
+    totals[0]->counters->started = WIRE_COUNT_MAX + 1;
+    assert_int_equal(wire_totals_decode(n, totals, copy, 3), -EBADMSG);
+    lps__v1__counters__free_unpacked(totals[0]->counters, NULL);
+    totals[0]->counters = NULL;
+    assert_int_equal(wire_totals_decode(n, totals, copy, 3), 0);
+    totals[0]->errors[0]->kind = 0;
+    assert_int_equal(wire_totals_decode(n, totals, copy, 3), -EBADMSG);
+    assert_int_equal(wire_totals_decode(0, NULL, copy, 3), 0);
+    lps__v1__series_totals__free_unpacked(totals[0], NULL);
+    free(totals);
+    free(copy);
     metrics_window_free(w);
 }
 
@@ -126,8 +275,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_survives_the_wire),
         cmocka_unit_test(totals_survive_the_wire),
-        cmocka_unit_test(an_error_text_of_any_bytes_becomes_printable),
+        cmocka_unit_test(a_series_with_nothing_but_a_latency_is_sent),
+        cmocka_unit_test(an_empty_window_survives_the_wire),
+        cmocka_unit_test(an_error_text_of_any_bytes_becomes_utf8_of_one_line),
         cmocka_unit_test(what_no_runner_sends_is_refused),
+        cmocka_unit_test(counts_beyond_the_limit_are_refused),
+        cmocka_unit_test(the_same_twice_is_refused),
+        cmocka_unit_test(a_window_takes_so_many_pages_at_most),
+        cmocka_unit_test(totals_with_absurd_members_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

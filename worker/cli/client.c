@@ -60,7 +60,7 @@ static int explain(struct client *c, CURLcode code)
         curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
     if (os_errno == EACCES || os_errno == EPERM)
         return fail(c, -EACCES,
-                    xasprintf("no permission for %s: its group, lps, may use it (sudo usermod -aG "
+                    xasprintf("no permission for %s: only group lps may use it (sudo usermod -aG "
                               "lps $USER, then log in again)",
                               c->socket_path));
     if (code == CURLE_COULDNT_CONNECT)

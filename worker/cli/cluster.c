@@ -83,7 +83,7 @@ static void put_value(struct buf *out, const char *key, const json_t *value)
     char *text = json_is_string(value) ? xstrdup(json_string_value(value))
                                        : json_dumps(value, JSON_ENCODE_ANY);
 
-    buf_printf(out, "%-24s %s\n", key, text != NULL ? text : "");
+    buf_printf(out, "%-24s %s\n", key, text != NULL ? text : "-");
     free(text);
 }
 

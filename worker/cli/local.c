@@ -186,8 +186,10 @@ static int finish(struct local *l)
     l->member.reason = l->failure;
     l->member.merged = aggregate_total(l->aggregate)->n;
     l->member.errors = metrics_n_errors(aggregate_total(l->aggregate));
-    if (l->duration_ns == 0)
+    if (l->duration_ns == 0) // no FIN; the runner may have ended before its start
         l->duration_ns = clock_now().ns - l->start.ns;
+    if (l->duration_ns < 0)
+        l->duration_ns = 0;
     json_t *result = result_build(&(struct result_input){
         .run_id = id,
         .plan = l->plan,

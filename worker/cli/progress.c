@@ -83,22 +83,35 @@ static bool put_piece(struct buf *line, int *columns, int width, const char *col
 
 #define N_PIECES 8
 
+static void put_count(char piece[64], uint64_t n, const char *what)
+{
+    snprintf(piece, 64, "%" PRIu64 " %s%s", n, what, n == 1 ? "" : "s");
+}
+
+// A second without a completed request has no percentile.
+static void put_latency(char piece[64], const char *name, uint64_t us)
+{
+    char text[32];
+
+    snprintf(piece, 64, "%s %s", name, us > 0 ? str_us(us, text, sizeof(text)) : "-");
+}
+
 // The numbers in the order of their worth, so that a narrow terminal shows the first ones.
 static char *numbers_line(const struct progress *p, const struct progress_numbers *n, int width)
 {
-    char piece[N_PIECES][64], us[32];
+    char piece[N_PIECES][64];
     const char *error_colour = p->colour && n->errors > 0 ? RED : "";
     struct buf line = {0};
     int columns = 0, i = 0;
 
     snprintf(piece[i++], 64, "%" PRId64 " s", n->elapsed_ms / 1000);
-    snprintf(piece[i++], 64, "%" PRIu64 " requests", n->requests);
+    put_count(piece[i++], n->requests, "request");
     snprintf(piece[i++], 64, "%.1f/s", n->rate);
-    snprintf(piece[i++], 64, "%" PRIu64 " error%s", n->errors, n->errors == 1 ? "" : "s");
-    snprintf(piece[i++], 64, "p50 %s", str_us(n->p50_us, us, sizeof(us)));
-    snprintf(piece[i++], 64, "p99 %s", str_us(n->p99_us, us, sizeof(us)));
+    put_count(piece[i++], n->errors, "error");
+    put_latency(piece[i++], "p50", n->p50_us);
+    put_latency(piece[i++], "p99", n->p99_us);
     snprintf(piece[i++], 64, "%" PRIu64 " in flight", n->in_flight);
-    snprintf(piece[i++], 64, "%" PRIu64 " worker%s", n->workers, n->workers == 1 ? "" : "s");
+    put_count(piece[i++], n->workers, "worker");
     for (int k = 0; k < i; k++)
         if (!put_piece(&line, &columns, width, k == 3 ? error_colour : "", piece[k]))
             break;

@@ -1,70 +1,89 @@
-// One transport connection, plain or TLS, on a thread's loop: connect, send, receive, close. The
-// thread of its loop.
+// One transport connection: name, TCP, TLS, bytes. Completion-shaped: what was asked for is
+// reported by a call-back, so that another backend than readiness fits. The thread of its loop.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include <event2/event.h>
 #include <event2/event_struct.h>
-#include <openssl/ssl.h>
+#include <openssl/types.h>
 
 #include "common/metrics.h"
 #include "worker/runner/loop.h"
 #include "worker/runner/request.h"
 #include "worker/runner/resolve.h"
 
-// What the connections of a thread share.
-struct conn_env {
-    struct loop *loop;
-    SSL_CTX *tls; // NULL where no request needs it
-    uint64_t n_fds;
-};
+// Beyond it connections wait their turn, so that a thousand clients that arrive at once do not
+// flood a listen queue; waiting counts into the request's timeout.
+#define CONN_HANDSHAKES_MAX 256
 
 struct conn;
 
-// In none of them may the conn be freed; it may be closed and opened again.
 struct conn_ops {
-    void (*on_open)(struct conn *c, int64_t tcp_ns, int64_t tls_ns); // tls_ns -1: plain
-    void (*on_sent)(struct conn *c);     // all bytes of conn_send are with the kernel
-    void (*on_readable)(struct conn *c); // conn_recv until it says so
-    void (*on_error)(struct conn *c, enum metrics_error kind,
-                     const char *why); // it is closed already
+    // In these two the connection may be sent on, but not closed.
+    void (*on_open)(struct conn *c);
+    void (*on_sent)(struct conn *c, size_t n); // n more bytes went out; see conn_is_sent
+    // In these three it may be closed and used again, and what it is embedded in freed.
+    // bytes is NULL for n bytes that were thrown away as conn_discard allowed. True: read on;
+    // false: not before the peer sends again.
+    bool (*on_data)(struct conn *c, const char *bytes, size_t n);
+    void (*on_end)(struct conn *c); // the peer will send no more; the connection is still to close
+    void (*on_fail)(struct conn *c, enum metrics_error kind, const char *why); // is closed
 };
 
-enum conn_state { CONN_CLOSED = 0, CONN_CONNECTING, CONN_HANDSHAKING, CONN_OPEN };
+// What the connections of one thread share.
+struct conn_net;
 
-struct conn {
-    struct conn_env *env;
+struct conn_net_config {
+    struct loop *loop;
+    struct resolve *resolve;
+    const struct request_origin *origins; // borrowed
+    uint32_t n_origins;
     const struct conn_ops *ops;
-    enum conn_state state;
-    int fd;
-    SSL *ssl;
-    struct event event;
-    short interest;
-    bool peer_closed; // the end of the stream is in the kernel: read on until it comes
-    const struct request_origin *origin;
-    const struct resolve_answer *addresses; // borrowed while connecting
-    uint32_t next_address;
-    int64_t begin_ns, tcp_done_ns;
-    const char *out; // borrowed until on_sent
-    size_t out_len;
 };
 
-void conn_init(struct conn *c, struct conn_env *env, const struct conn_ops *ops);
-// Tries all addresses in turn. on_open or on_error follows, the latter perhaps at once.
-void conn_open(struct conn *c, const struct request_origin *origin,
-               const struct resolve_answer *addresses);
-// On an open connection with nothing on its way. on_sent or on_error follows, perhaps at once.
+struct conn_net *conn_net_new(const struct conn_net_config *config); // NULL: no TLS to be had
+// After its connections were closed, and the resolver too.
+void conn_net_free(struct conn_net *net);
+const uint64_t *conn_net_n_fds(const struct conn_net *net); // descriptors open now
+
+enum conn_state {
+    CONN_CLOSED = 0,
+    CONN_QUEUED, // for one of CONN_HANDSHAKES_MAX
+    CONN_NAME,
+    CONN_TCP,
+    CONN_TLS,
+    CONN_OPEN,
+};
+
+// Zero-initialise and set net; small, as there may be a million.
+struct conn {
+    struct conn_net *net;
+    struct event ev;
+    SSL *ssl; // NULL: plain
+    int fd;
+    enum conn_state state;
+    uint32_t origin;
+    uint8_t address, n_tried; // index in the origin's answer
+    bool peer_closed;         // its end was seen beside data
+    bool is_early;            // it spoke before it was asked
+    int send_errno;           // sending has failed; what can be read comes first
+    const char *out;          // being sent
+    size_t out_len, out_sent;
+    uint64_t discard;
+    struct list link;               // queue for a handshake, for a name, or to be read again
+    struct loop_timeout next_try;   // of another address
+    int64_t begin_ns, step_ns;      // of the connect; of its present step
+    int64_t dns_ns, tcp_ns, tls_ns; // how long each step took, -1: there was none
+};
+
+// From CLOSED. on_fail may come before it returns.
+void conn_connect(struct conn *c, uint32_t origin);
+// From OPEN, when all before is sent. Borrows bytes until sent or closed. on_sent may come before
+// it returns; nothing else does.
 void conn_send(struct conn *c, const char *bytes, size_t n);
-// As recv: bytes, 0 at the end, -EAGAIN, -errno; -EPROTO: TLS failed. NULL bytes: discards, on
-// plain connections.
-ssize_t conn_recv(struct conn *c, char *bytes, size_t n);
-// Whether a read that returned got of asked bytes may have left something unread for which no event
-// will come.
-bool conn_has_more(const struct conn *c, size_t got, size_t asked);
-void conn_close(struct conn *c); // closed is fine; no call-back
-// The kind of a failed connect, send or receive.
-enum metrics_error conn_error_kind(int error);
+bool conn_is_sent(const struct conn *c);
+// The next n bytes are of no interest. Holds for the next read.
+void conn_discard(struct conn *c, uint64_t n);
+void conn_close(struct conn *c); // CLOSED is fine; no call-back

@@ -10,8 +10,10 @@
 #include "worker/runner/record.h"
 #include "worker/runner/resolve.h"
 #include "worker/runner/sched.h"
-#include "worker/runner/tls.h"
 #include "worker/runner/vuser.h"
+
+// Virtual users that arrive in one pass of the loop, before it is the others' turn.
+#define ARRIVALS_MAX 256
 
 // An order from the engine to a thread, or a report back; freed by whoever receives it.
 struct message {
@@ -40,9 +42,8 @@ struct engine {
     struct engine_config config;
     struct thread *threads;
     struct resolve *resolve;
-    SSL_CTX *tls;
     uint32_t n_series, round, n_busy, n_ended;
-    bool stopping;
+    bool stopping, finishing;
     struct metrics_window **pending; // of k = next_k, next_k + 1, ...; NULL: nothing came
     size_t n_pending;
     int64_t next_k;
@@ -147,7 +148,6 @@ static void check_round(struct thread *t)
     if (t->round == NULL || t->env.n_users > 0 || (!t->env.stopping && sched_peek(&t->sched, &due)))
         return;
     t->round = NULL;
-    loop_timer_clear(t->loop, &t->arrival);
     loop_post(t->engine->config.main, &new_message(t, on_round_over)->post);
 }
 
@@ -159,17 +159,17 @@ static void on_user_done(struct vuser_env *env)
 static void on_arrival(struct loop_timer *timer)
 {
     struct thread *t = container_of(timer, struct thread, arrival);
-    const struct plan_round *round = t->round;
     int64_t due;
 
-    while (t->round == round && sched_peek(&t->sched, &due) && due <= loop_now(t->loop)) {
+    for (int i = 0; i < ARRIVALS_MAX && sched_peek(&t->sched, &due) && due <= loop_now(t->loop);
+         i++) {
         sched_pop(&t->sched);
-        vuser_start(&t->env, round, t->first_series);
+        vuser_start(&t->env, t->round, t->first_series, due); // with the last one the round may end
     }
-    if (t->round == round && sched_peek(&t->sched, &due))
-        loop_timer_set(t->loop, &t->arrival, due);
-    else if (t->round == round)
-        check_round(t);
+    if (t->round != NULL && sched_peek(&t->sched, &due)) {
+        int64_t next_pass = loop_now(t->loop) + 1;
+        loop_timer_set(t->loop, timer, due > next_pass ? due : next_pass);
+    }
 }
 
 static void on_begin_round(struct loop_post *post)
@@ -212,6 +212,7 @@ static void on_stop(struct loop_post *post)
 
     if (!m->abort && !t->env.stopping)
         loop_timer_set(t->loop, &t->drain, loop_now(t->loop) + t->engine->config.drain_ns);
+    loop_timer_clear(t->loop, &t->arrival);
     vuser_stop_all(&t->env, m->abort);
     free(m);
     check_round(t);
@@ -268,6 +269,7 @@ static void tell(struct engine *e, void (*on_post)(struct loop_post *post), int6
 static void begin_round(struct engine *e, int64_t start_ns)
 {
     if (e->stopping || e->round >= e->config.plan->n_rounds) {
+        e->finishing = true;
         tell(e, on_finish, 0, false);
         return;
     }
@@ -277,6 +279,8 @@ static void begin_round(struct engine *e, int64_t start_ns)
 
 void engine_stop(struct engine *e, bool abort)
 {
+    if (e->finishing)
+        return;
     e->stopping = true;
     tell(e, on_stop, 0, abort);
 }
@@ -302,6 +306,12 @@ static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k)
     t->loop = loop_new();
     if (t->loop == NULL)
         return false;
+    t->env = (struct vuser_env){.loop = t->loop,
+                                .requests = e->config.requests,
+                                .resolve = e->resolve,
+                                .on_done = on_user_done};
+    if (vuser_env_init(&t->env, e->config.timeout_ns) < 0)
+        return false;
     t->record = record_new(&(struct record_config){.n_series = e->n_series,
                                                    .k_origin_ns = e->config.k_origin_ns,
                                                    .first_k = first_k,
@@ -309,16 +319,8 @@ static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k)
                                                    .sink = e->config.main,
                                                    .on_window = on_part,
                                                    .arg = t,
-                                                   .n_fds = &t->env.conn.n_fds});
-    t->env = (struct vuser_env){.conn = {.loop = t->loop, .tls = e->tls},
-                                .record = t->record,
-                                .requests = e->config.requests,
-                                .resolve = e->resolve,
-                                .on_done = on_user_done};
-    t->env.answers = xcalloc(e->config.requests->n_origins, sizeof *t->env.answers);
-    for (uint32_t i = 0; i < e->config.requests->n_origins; i++)
-        resolve_literal(e->config.requests->origins[i].host, &t->env.answers[i]);
-    vuser_env_init(&t->env, e->config.timeout_ns);
+                                                   .n_fds = conn_net_n_fds(t->env.net)});
+    t->env.record = t->record;
     return true;
 }
 
@@ -333,12 +335,11 @@ struct engine *engine_start(const struct engine_config *config)
     e->n_series = plan_n_series(config->plan);
     e->threads = xcalloc(config->n_threads, sizeof *e->threads);
     e->resolve = resolve_new();
-    e->tls = tls_context_new();
     first_k = second_of(e, config->start_ns > now ? config->start_ns : now);
     e->next_k = first_k;
     for (uint32_t i = 0; i < config->n_threads; i++)
         ok = set_up_thread(e, &e->threads[i], first_k) && ok;
-    ok = ok && e->resolve != NULL && e->tls != NULL;
+    ok = ok && e->resolve != NULL;
     for (uint32_t i = 0; i < config->n_threads && ok; i++)
         ok = pthread_create(&e->threads[i].id, NULL, run_thread, &e->threads[i]) == 0;
     if (!ok)
@@ -362,9 +363,7 @@ void engine_free(struct engine *e)
         vuser_env_done(&t->env);
         record_free(t->record);
         loop_free(t->loop);
-        free(t->env.answers);
     }
-    SSL_CTX_free(e->tls);
     free(e->pending);
     free(e->threads);
     free(e->totals);

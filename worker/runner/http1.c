@@ -39,7 +39,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-// ---- The head. Each line comes without its end.
+// The head: each line comes without its end.
 
 static enum http1_result status_line(struct http1 *p, const char *s, size_t len)
 {
@@ -197,7 +197,7 @@ static enum http1_result head_end(struct http1 *p)
     return HTTP1_MORE;
 }
 
-// ---- The chunked coding (RFC 9112 section 7.1)
+// The chunked coding (RFC 9112 section 7.1)
 
 static int hex_digit(char c)
 {
@@ -243,13 +243,27 @@ static enum http1_result line(struct http1 *p, const char *s, size_t len)
     }
 }
 
+// n bytes of which at came before.
+static bool may_be_status_line(size_t at, const char *bytes, size_t n)
+{
+    static const char begin[] = "HTTP/1.";
+    size_t most = sizeof begin - 1;
+
+    return at >= most || memcmp(bytes, begin + at, n < most - at ? n : most - at) == 0;
+}
+
 // Takes one line, or what there is of it, from bytes.
 static enum http1_result feed_line(struct http1 *p, const char *bytes, size_t n, size_t *used)
 {
     const char *lf = memchr(bytes, '\n', n);
     size_t take = lf != NULL ? (size_t)(lf - bytes) + 1 : n;
 
-    // A bounded chunk size line must not use up the room of the head.
+    // What is no HTTP is found out before a line ends, which it may never do.
+    if (p->state == HTTP1_CHUNK_END && p->partial.len + take > 2)
+        return bad(p, "chunk longer than its size");
+    if (p->state == HTTP1_STATUS_LINE && !may_be_status_line(p->partial.len, bytes, take))
+        return bad(p, "no HTTP/1 status line");
+    // A chunk size line is bounded, but does not use up the room of the head.
     bool in_chunks = p->state == HTTP1_CHUNK_SIZE || p->state == HTTP1_CHUNK_END;
     size_t so_far = in_chunks ? p->partial.len : p->head_len;
     if (take > HTTP1_HEAD_MAX - so_far)
@@ -257,14 +271,6 @@ static enum http1_result feed_line(struct http1 *p, const char *bytes, size_t n,
     if (!in_chunks)
         p->head_len += (uint32_t)take;
     *used += take;
-    if (p->state == HTTP1_CHUNK_END && p->partial.len + take > 2)
-        return bad(p, "chunk longer than its size");
-    if (p->state == HTTP1_STATUS_LINE && p->partial.len < 5) {
-        // Garbage need not hold a line end to be found out.
-        size_t at = p->partial.len, n_check = take < 5 - at ? take : 5 - at;
-        if (memcmp(bytes, &"HTTP/"[at], n_check) != 0)
-            return bad(p, "no HTTP/1 status line");
-    }
     if (lf != NULL && p->partial.len == 0)
         return line(p, bytes, take - 1);
     buf_append(&p->partial, bytes, take);

@@ -267,6 +267,7 @@ void loop_free(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
+    loop->quit = false;
     while (!loop->quit) {
         loop->has_reading = false;
         event_base_loop(loop->base, EVLOOP_ONCE);

@@ -1,0 +1,196 @@
+#include "master/daemon/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "common/str.h"
+
+// Seconds that a worker may lag behind before its windows no longer count in percentiles of the
+// timeline (in the totals they always do).
+#define KEEP_S 30
+
+struct run *run_new(const char *id, struct plan *plan, int64_t now_ms)
+{
+    struct run *run = xcalloc(1, sizeof *run);
+
+    *run = (struct run){.plan = plan,
+                        .plan_text = plan_format(plan),
+                        .aggregate = aggregate_new(plan_n_series(plan), KEEP_S),
+                        .opened_ms = now_ms,
+                        .durable = true,
+                        .changed_k = INT64_MAX};
+    snprintf(run->id, sizeof run->id, "%s", id);
+    return run;
+}
+
+void run_free(struct run *run)
+{
+    if (run == NULL)
+        return;
+    for (size_t i = 0; i < run->n_parts; i++)
+        free(run->parts[i].fin.failure);
+    free(run->parts);
+    json_decref(run->result);
+    aggregate_free(run->aggregate);
+    free(run->plan_text);
+    plan_free(run->plan);
+    free(run);
+}
+
+static struct run_part *part_of(struct run *run, uint32_t source)
+{
+    while (run->n_parts <= source) {
+        run->parts = xreallocarray(run->parts, run->n_parts + 1, sizeof *run->parts);
+        run->parts[run->n_parts++] = (struct run_part){.last_k = -1};
+    }
+    return &run->parts[source];
+}
+
+const struct run_part *run_part_at(const struct run *run, uint32_t source)
+{
+    static const struct run_part none = {.last_k = -1};
+
+    return source < run->n_parts ? &run->parts[source] : &none;
+}
+
+static void add_counters(struct metrics_counters *into, const struct metrics_counters *from)
+{
+    into->started += from->started;
+    into->completed += from->completed;
+    into->failed += from->failed;
+    into->aborted += from->aborted;
+    into->dropped += from->dropped;
+    into->skipped += from->skipped;
+    into->bytes_sent += from->bytes_sent;
+    into->bytes_received += from->bytes_received;
+    into->body_sent += from->body_sent;
+    into->body_received += from->body_received;
+    into->connects += from->connects;
+    into->reused += from->reused;
+}
+
+void run_add_window(struct run *run, uint32_t source, const struct metrics_window *w)
+{
+    struct run_part *part = part_of(run, source);
+    uint64_t in_flight = 0;
+
+    if (aggregate_add(run->aggregate, source, w) != 0)
+        return;
+    for (uint32_t i = 0; i < w->n_series; i++) {
+        add_counters(&part->merged, &w->series[i].n);
+        part->errors += metrics_n_errors(&w->series[i]);
+        in_flight += w->series[i].n.in_flight;
+    }
+    if (w->k >= part->last_k) {
+        part->last_k = w->k;
+        part->merged.in_flight = in_flight;
+    }
+    if (w->k < run->changed_k)
+        run->changed_k = w->k;
+}
+
+void run_add_fin(struct run *run, uint32_t source, struct run_fin *fin, int64_t now_ns)
+{
+    struct run_part *part = part_of(run, source);
+
+    free(part->fin.failure);
+    part->fin = *fin;
+    fin->failure = NULL;
+    run->last_fin_ns = now_ns;
+}
+
+void run_commit_fin(struct run *run, uint32_t source)
+{
+    struct run_part *part = part_of(run, source);
+
+    part->has_fin = true;
+    part->merged.in_flight = 0;
+}
+
+void run_add_late(struct run *run, uint64_t windows, uint64_t requests)
+{
+    run->late_windows += windows;
+    run->late_requests += requests;
+}
+
+// The newest window tells the second; the FIN, sent right after the last completion, the rest.
+int64_t run_duration_ns(const struct run *run, const struct cluster_run *state, int64_t now_ns)
+{
+    int64_t least = aggregate_newest(run->aggregate) * NS_PER_S, most = least + NS_PER_S;
+    int64_t last_ns = state->ended_ns == 0 ? now_ns : run->last_fin_ns;
+    int64_t duration_ns = last_ns == 0 ? most : last_ns - state->t0_ns;
+
+    if (state->t0_ns == 0 || most <= 0)
+        return 0;
+    if (duration_ns > most && state->ended_ns != 0)
+        duration_ns = most;
+    return duration_ns < least ? least : duration_ns;
+}
+
+static enum result_member_state result_state(const struct cluster_member *m)
+{
+    static const enum result_member_state states[CLUSTER_MEMBER_STATE__COUNT] = {
+        [CLUSTER_DONE] = RESULT_MEMBER_DONE, [CLUSTER_LOST] = RESULT_MEMBER_LOST};
+
+    return m->observer ? RESULT_MEMBER_OBSERVER : states[m->state];
+}
+
+json_t *run_result(const struct run *run, const struct cluster_run *state, int64_t now_ns)
+{
+    struct result_member *members = xcalloc(state->n_members, sizeof *members);
+
+    for (size_t i = 0; i < state->n_members; i++) {
+        const struct cluster_member *m = state->members[i];
+        const struct run_part *part = run_part_at(run, m->source);
+        members[i] = (struct result_member){
+            .node = m->node->name,
+            .state = result_state(m),
+            .reason = m->reason,
+            .last_k = part->last_k,
+            .has_start = part->has_fin && part->fin.has_start,
+            .start_skew_ns = part->fin.start_skew_ns,
+            .start_error_ns = part->fin.start_error_ns,
+            .joined_ns = part->has_fin ? part->fin.joined_ns : 0,
+            .has_totals = part->has_fin,
+            .totals = part->fin.totals,
+            .errors = part->errors,
+            .merged = part->merged,
+        };
+    }
+    struct result_input in = {
+        .run_id = run->id,
+        .plan = run->plan,
+        .started_wall_ms = run->started_ms,
+        .duration_ns = run_duration_ns(run, state, now_ns),
+        .running = state->ended_ns == 0,
+        .cancelled = state->stop != CLUSTER_GO,
+        .durable = run->durable,
+        .min_members = state->min_members,
+        .late_windows = run->late_windows,
+        .late_requests = run->late_requests,
+        .members = members,
+        .n_members = state->n_members,
+        .aggregate = run->aggregate,
+    };
+    json_t *result = result_build(&in);
+    free(members);
+    return result;
+}
+
+const struct aggregate_point *run_take_changed(struct run *run, bool all, size_t max, size_t *ret_n)
+{
+    size_t n, skip = 0;
+    const struct aggregate_point *points = aggregate_points(run->aggregate, &n);
+
+    while (!all && skip < n && points[skip].k < run->changed_k)
+        skip++;
+    if (n - skip > max)
+        skip = n - max;
+    if (!all)
+        run->changed_k = INT64_MAX;
+    *ret_n = n - skip;
+    return skip == n ? NULL : points + skip;
+}

@@ -1,0 +1,24 @@
+// Questions to the master that have one answer: start now, what is the state. Loop thread.
+#pragma once
+
+#include <stdbool.h>
+
+#include "worker/daemon/uplink.h"
+
+#define COMMAND_PENDING_MAX 64
+
+struct command_queue;
+
+// Once for each: the master's text, or why there is none.
+typedef void command_done_fn(bool ok, const char *text, void *arg);
+
+struct command_queue *command_queue_new(struct event_base *base, struct uplink *uplink);
+// No call-back for what is still open.
+void command_queue_free(struct command_queue *q);
+
+// The answer comes later, or at once when there is no master.
+void command_ask(struct command_queue *q, Lps__V1__Command__Verb verb, command_done_fn *done,
+                 void *arg);
+void command_reply(struct command_queue *q, const Lps__V1__CommandReply *reply);
+// The stream is gone, and the answers with it.
+void command_fail_all(struct command_queue *q, const char *why);

@@ -1,0 +1,215 @@
+#include "worker/daemon/submission.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/jtext.h"
+
+void submission_free(struct submission *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->n_files; i++)
+        buf_done(&s->files[i].content);
+    free(s->files);
+    plan_free(s->plan);
+    free(s->plan_text);
+    free(s);
+}
+
+bool submission_is_id(const char *text)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t len = strlen(text);
+
+    return len >= 1 && len <= SUBMISSION_ID_MAX && strspn(text, allowed) == len;
+}
+
+static int parse_id(const json_t *json, struct diag *d, struct submission *s)
+{
+    const char *id = json_string_value(json);
+
+    if (id == NULL || !submission_is_id(id))
+        return diag_add(d, 0, 0, "submissionId: expected 1 to %d of [A-Za-z0-9._-]",
+                        SUBMISSION_ID_MAX);
+    strcpy(s->id, id);
+    return 0;
+}
+
+static int parse_plan(const json_t *json, struct diag *d, struct submission *s)
+{
+    if (!json_is_object(json))
+        return diag_add(d, 0, 0, "plan: expected an object");
+    char *text = jtext_format(json, false);
+    size_t len = strlen(text);
+    int r = len > PLAN_BYTES_MAX ? -EFBIG : plan_parse(text, len, d, &s->plan);
+    free(text);
+    if (r == -EFBIG)
+        diag_add(d, 0, 0, "plan: %zu bytes, at most %d", len, PLAN_BYTES_MAX);
+    if (r < 0)
+        return r;
+    s->plan_text = plan_format(s->plan);
+    str_sha256(s->plan_text, strlen(s->plan_text), s->digest);
+    return 0;
+}
+
+static int parse_wait(const json_t *json, struct diag *d, struct submission *s)
+{
+    double seconds = json_number_value(json);
+
+    s->wait_ns = INT64_MAX;
+    if (json == NULL || json_is_null(json))
+        return 0;
+    if (!json_is_number(json) || seconds < 0 || seconds > SUBMISSION_WAIT_MAX_S)
+        return diag_add(d, 0, 0, "waitSeconds: expected a number from 0 to %.0f",
+                        SUBMISSION_WAIT_MAX_S);
+    s->wait_ns = (int64_t)(seconds * NS_PER_S);
+    return 0;
+}
+
+// Whether the plan names the file.
+static bool is_used(const struct plan *plan, const char *hash)
+{
+    for (uint32_t i = 0; i < plan_n_series(plan); i++) {
+        const struct plan_round *round;
+        const struct plan_iteration *it;
+        plan_series(plan, i, &round, &it);
+        if (strcmp(it->payload_file, hash) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int parse_file(const char *hash, const json_t *json, struct diag *d, struct submission *s,
+                      size_t *total)
+{
+    struct submission_file *f = &s->files[s->n_files];
+    const char *text = json_string_value(json);
+    uint8_t digest[32];
+
+    if (strlen(hash) != 64 || !is_used(s->plan, hash))
+        return diag_add(d, 0, 0, "files: the plan names no file %.64s", hash);
+    s->n_files++;
+    if (text == NULL || str_unhex(hash, sizeof f->sha256, f->sha256) < 0 ||
+        str_unbase64(text, json_string_length(json), &f->content) < 0)
+        return diag_add(d, 0, 0, "files: %s: expected base64", hash);
+    *total += f->content.len;
+    if (*total > PLAN_FILES_MAX) {
+        diag_add(d, 0, 0, "files: more than %d MiB", PLAN_FILES_MAX / 1024 / 1024);
+        return -EFBIG;
+    }
+    str_sha256(f->content.data, f->content.len, digest);
+    if (memcmp(digest, f->sha256, sizeof digest) != 0)
+        return diag_add(d, 0, 0, "files: %s: the content has another SHA-256", hash);
+    return 0;
+}
+
+// Each file the plan names must be there.
+static int check_files(struct diag *d, const struct submission *s)
+{
+    for (uint32_t i = 0; i < plan_n_series(s->plan); i++) {
+        const struct plan_round *round;
+        const struct plan_iteration *it;
+        bool found = false;
+        plan_series(s->plan, i, &round, &it);
+        for (size_t k = 0; k < s->n_files; k++) {
+            char hex[65];
+            str_hex(s->files[k].sha256, 32, hex);
+            found = found || strcmp(hex, it->payload_file) == 0;
+        }
+        if (it->payload_file[0] != '\0' && !found)
+            return diag_add(d, 0, 0, "files: %s is missing", it->payload_file);
+    }
+    return 0;
+}
+
+static int parse_files(json_t *json, struct diag *d, struct submission *s)
+{
+    const char *hash;
+    json_t *value;
+    size_t total = 0;
+
+    if (json != NULL && !json_is_null(json) && !json_is_object(json))
+        return diag_add(d, 0, 0, "files: expected an object");
+    s->files = xcalloc(json_object_size(json) + 1, sizeof *s->files);
+    json_object_foreach(json, hash, value)
+    {
+        int r = parse_file(hash, value, d, s, &total);
+        if (r < 0)
+            return r;
+    }
+    return check_files(d, s);
+}
+
+int submission_parse(const json_t *json, struct diag *d, struct submission **ret_submission)
+{
+    struct submission *s = xcalloc(1, sizeof *s);
+    int r = parse_id(json_object_get(json, "submissionId"), d, s);
+
+    if (r == 0)
+        r = parse_plan(json_object_get(json, "plan"), d, s);
+    if (r == 0)
+        r = parse_wait(json_object_get(json, "waitSeconds"), d, s);
+    if (r == 0)
+        r = parse_files(json_object_get(json, "files"), d, s);
+    if (r < 0) {
+        submission_free(s);
+        return r;
+    }
+    *ret_submission = s;
+    return 0;
+}
+
+// --- Redaction ---
+
+static bool is_secret_header(const char *name)
+{
+    static const char *const parts[] = {"auth",     "cookie", "token",   "secret",   "passwd",
+                                        "password", "key",    "session", "signature"};
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcasestr(name, parts[i]) != NULL)
+            return true;
+    return false;
+}
+
+static void replace(char **text, char *by)
+{
+    free(*text);
+    *text = by;
+}
+
+static void redact(struct plan_iteration *it)
+{
+    char *query = strchr(it->url.text, '?');
+
+    if (query != NULL)
+        replace(&it->url.text,
+                xasprintf("%.*s?redacted", (int)(query - it->url.text), it->url.text));
+    for (size_t i = 0; i < it->n_headers; i++)
+        if (is_secret_header(it->headers[i].name))
+            replace(&it->headers[i].value, xstrdup("redacted"));
+    if (it->payload != NULL)
+        replace(&it->payload, xasprintf("redacted, %zu bytes", strlen(it->payload)));
+}
+
+char *submission_redacted_plan(const struct submission *s)
+{
+    struct diag d = {0};
+    struct plan *copy = NULL;
+    char *text = NULL;
+
+    if (plan_parse(s->plan_text, strlen(s->plan_text), &d, &copy) == 0) {
+        for (size_t i = 0; i < copy->n_rounds; i++)
+            for (size_t j = 0; j < copy->rounds[i].n_iterations; j++)
+                redact(&copy->rounds[i].iterations[j]);
+        text = plan_format(copy);
+    }
+    plan_free(copy);
+    diag_done(&d);
+    return text;
+}
