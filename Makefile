@@ -109,8 +109,9 @@ $(G)/www_assets.c: $(WWW_SRC)
 
 $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< \
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter tests/%.c,$^) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
+$(B)/unit/runner_test: tests/unit/runner_test_server.c | $(B)/lps-runner
 
 # Replays files of its corpus; `make fuzz` links the same target with libFuzzer.
 $(B)/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(ARCHIVES)

@@ -111,11 +111,22 @@ static double number_at(const json_t *json, const char *name)
     return json_number_value(json_object_get(json, name));
 }
 
+// A whole number of bytes or us; what a double holds exactly.
+static uint64_t count_at(const json_t *json, const char *name)
+{
+    double v = number_at(json, name) + 0.5;
+
+    return v < 1 ? 0 : v > 9e15 ? (uint64_t)9e15 : (uint64_t)v;
+}
+
+static const char *text_of(const json_t *json)
+{
+    return json_is_string(json) ? json_string_value(json) : "";
+}
+
 static const char *text_at(const json_t *json, const char *name)
 {
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text != NULL ? text : "";
+    return text_of(json_object_get(json, name));
 }
 
 struct number {
@@ -230,7 +241,7 @@ static void write_latency_row(struct pen *p, const json_t *latencies, enum metri
         metrics_latency_name[kind]);
     for (size_t i = 0; i < n_members; i++) {
         char text[32];
-        str_us((uint64_t)(number_at(l, members[i]) + 0.5), text, sizeof text);
+        str_us(count_at(l, members[i]), text, sizeof text);
         put(p, is_phase ? DIM : NULL, "%8s", text);
     }
     end_line(p);
@@ -270,11 +281,11 @@ static void write_transfer(struct pen *p, const json_t *totals)
     char all[32], body[32];
 
     label(p, "bytes");
-    str_bytes((uint64_t)number_at(bytes, "sent"), all, sizeof all);
-    str_bytes((uint64_t)number_at(bytes, "bodySent"), body, sizeof body);
+    str_bytes(count_at(bytes, "sent"), all, sizeof all);
+    str_bytes(count_at(bytes, "bodySent"), body, sizeof body);
     put(p, NULL, "%s sent (bodies %s), ", all, body);
-    str_bytes((uint64_t)number_at(bytes, "received"), all, sizeof all);
-    str_bytes((uint64_t)number_at(bytes, "bodyReceived"), body, sizeof body);
+    str_bytes(count_at(bytes, "received"), all, sizeof all);
+    str_bytes(count_at(bytes, "bodyReceived"), body, sizeof body);
     put(p, NULL, "%s received (bodies %s)", all, body);
     end_line(p);
     label(p, "connections");
@@ -363,7 +374,7 @@ static void write_workers(struct pen *p, const json_t *workers)
         n_rows++;
     }
     if (n_rows < n) {
-        put(p, DIM, "%*s%sand %zu more", MARGIN, "", n_rows == 0 ? "all done: w" : "", n - n_rows);
+        put(p, DIM, n_rows == 0 ? "%*sall %zu done" : "%*sand %zu more", MARGIN, "", n - n_rows);
         end_line(p);
     }
 }
@@ -381,7 +392,7 @@ static void write_notes(struct pen *p, const json_t *result)
     }
     json_array_foreach(json_object_get(json_object_get(result, "run"), "flags"), i, flag)
     {
-        if (strcmp(json_string_value(flag), "not-durable") != 0)
+        if (strcmp(text_of(flag), "not-durable") != 0)
             continue;
         label(p, "not durable");
         put(p, YELLOW, "the master could not store this run");
@@ -419,7 +430,7 @@ static void write_verdict(struct pen *p, const json_t *result)
             end_line(p);
             break;
         }
-        put_wrapped(p, json_string_value(reason));
+        put_wrapped(p, text_of(reason));
         end_line(p);
     }
 }

@@ -19,8 +19,11 @@ const char *const cluster_state_name[CLUSTER_STATE__COUNT] = {
 };
 
 const char *const cluster_member_state_name[CLUSTER_MEMBER_STATE__COUNT] = {
-    [CLUSTER_MEMBER_UNDEFINED] = "?", [CLUSTER_WAITING] = "waiting", [CLUSTER_ACTIVE] = "active",
-    [CLUSTER_DONE] = "done",          [CLUSTER_LOST] = "lost",
+    [CLUSTER_MEMBER_UNDEFINED] = "none",
+    [CLUSTER_WAITING] = "waiting",
+    [CLUSTER_ACTIVE] = "active",
+    [CLUSTER_DONE] = "done",
+    [CLUSTER_LOST] = "lost",
 };
 
 struct cluster *cluster_new(const struct cluster_config *config)

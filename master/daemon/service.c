@@ -96,6 +96,583 @@ static int send_message(struct session *s, Lps__V1__MasterMessage__BodyCase body
     Lps__V1__MasterMessage msg = LPS__V1__MASTER_MESSAGE__INIT;
 
     msg.body_case = body;
-    msg.hello_body = message;
-    return rpc_call_send(s->call, &msg.base);
+    msg.welcome = message; // whichever body it is: they share their place
+    return s->ended ? -EPIPE : rpc_call_send(s->call, &msg.base);
+}
+
+// What the worker must get and cannot: it reads nothing. It reconnects and hears all of it again.
+static void send_or_end(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message)
+{
+    if (send_message(s, body, message) == -EAGAIN)
+        end(s, RPC_RESOURCE_EXHAUSTED, "the worker does not read what it is sent");
+}
+
+static struct session *session_of(const struct cluster_node *node)
+{
+    return node->session;
+}
+
+static Lps__V1__State member_state(const struct cluster_member *m)
+{
+    static const Lps__V1__State states[CLUSTER_MEMBER_STATE__COUNT] = {
+        [CLUSTER_WAITING] = LPS__V1__STATE__CREATED,
+        [CLUSTER_ACTIVE] = LPS__V1__STATE__RUNNING,
+        [CLUSTER_DONE] = LPS__V1__STATE__STOPPED,
+        [CLUSTER_LOST] = LPS__V1__STATE__FAILED,
+    };
+
+    return states[m->state];
+}
+
+// The caller frees members[0] and members.
+static Lps__V1__RunState run_state(const struct cluster_run *run, char *boot_id)
+{
+    Lps__V1__RunState msg = LPS__V1__RUN_STATE__INIT;
+    Lps__V1__MemberState *members = xcalloc(run->n_members, sizeof *members);
+
+    msg.run = (char *)run->id;
+    msg.state = (Lps__V1__State)run->state;
+    msg.plan_name = run->plan_name;
+    msg.expected = run->expected;
+    msg.counted = run->counted;
+    msg.t0_ns = run->t0_ns;
+    msg.t0_boot_id = run->t0_ns == 0 ? msg.t0_boot_id : boot_id;
+    msg.stop = (Lps__V1__RunState__Stop)run->stop;
+    msg.n_members = run->n_members;
+    msg.members = xcalloc(run->n_members + 1, sizeof *msg.members);
+    msg.members[0] = members;
+    for (size_t i = 0; i < run->n_members; i++) {
+        const struct cluster_member *m = run->members[i];
+        lps__v1__member_state__init(&members[i]);
+        members[i].node = m->node->name;
+        members[i].state = member_state(m);
+        members[i].counted = m->counted;
+        members[i].observer = m->observer;
+        members[i].reason = m->reason == NULL ? members[i].reason : m->reason;
+        msg.members[i] = &members[i];
+    }
+    return msg;
+}
+
+void service_send_state(struct service *service, struct cluster_node *node)
+{
+    const struct cluster_run *run = cluster_run(service->master->cluster);
+    struct session *s;
+
+    if (run == NULL)
+        return;
+    Lps__V1__RunState msg = run_state(run, service->master->boot_id);
+    LIST_FOREACH(s, &service->sessions, link)
+    if (s->node != NULL && (node == NULL || s->node == node))
+        s->state_due = send_message(s, LPS__V1__MASTER_MESSAGE__BODY_RUN, &msg) == -EAGAIN;
+    free(msg.members[0]);
+    free(msg.members);
+}
+
+static void reply(struct session *s, const char *submission, const char *run, const char *refusal,
+                  bool observer, bool late)
+{
+    Lps__V1__SubmitReply msg = LPS__V1__SUBMIT_REPLY__INIT;
+
+    msg.submission = (char *)submission;
+    msg.accepted = refusal == NULL;
+    msg.run = (char *)run;
+    msg.reason = refusal == NULL ? msg.reason : (char *)refusal;
+    msg.observer = observer;
+    msg.late = late;
+    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_SUBMIT, &msg);
+}
+
+void service_send_reply(struct service *service, const struct cluster_action *action)
+{
+    (void)service;
+    if (action->node->session != NULL)
+        reply(session_of(action->node), action->submission, action->run,
+              action->accepted ? NULL : action->text, action->observer, action->late);
+}
+
+static bool has_backlog(const struct service *service, const struct session *s, uint64_t limit)
+{
+    const struct cluster_member *m =
+        s->node == NULL ? NULL : cluster_member_of(service->master->cluster, s->node);
+
+    return m != NULL && m->received_seq - m->committed_seq >= limit;
+}
+
+static void pause_or_resume(struct service *service, struct session *s)
+{
+    bool paused =
+        has_backlog(service, s, s->paused ? SERVICE_BACKLOG_MAX / 2 : SERVICE_BACKLOG_MAX);
+
+    if (paused == s->paused || s->ended)
+        return;
+    s->paused = paused;
+    rpc_call_pause(s->call, paused);
+}
+
+void service_send_ack(struct service *service, struct cluster_node *node, const char *run,
+                      uint64_t seq)
+{
+    Lps__V1__Ack msg = LPS__V1__ACK__INIT;
+
+    if (node->session == NULL)
+        return;
+    msg.run = (char *)run;
+    msg.last_seq = seq;
+    send_or_end(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_ACK, &msg);
+    pause_or_resume(service, session_of(node));
+}
+
+void service_send_fin_reply(struct service *service, struct cluster_node *node, const char *run,
+                            bool closed)
+{
+    Lps__V1__FinReply msg = LPS__V1__FIN_REPLY__INIT;
+
+    (void)service;
+    if (node->session == NULL)
+        return;
+    msg.run = (char *)run;
+    msg.closed = closed;
+    send_or_end(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_FIN, &msg);
+}
+
+// A long timeline makes the document larger than a message may be; REST has all of it.
+static char *result_text(json_t *result)
+{
+    char *text = jtext_format(result, false);
+
+    if (strlen(text) <= RPC_MESSAGE_MAX - 4096)
+        return text;
+    free(text);
+    json_t *shorter = json_copy(result);
+    json_object_del(shorter, "timeline");
+    text = jtext_format(shorter, false);
+    json_decref(shorter);
+    return text;
+}
+
+void service_send_result(struct service *service, struct cluster_node *node)
+{
+    const struct run *run = service->master->run;
+    Lps__V1__RunResult msg = LPS__V1__RUN_RESULT__INIT;
+
+    if (node->session == NULL || run == NULL || run->result == NULL)
+        return;
+    char *text = result_text(run->result);
+    msg.run = (char *)run->id;
+    msg.exit_code = (uint32_t)result_exit_code(run->result);
+    msg.result = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
+    send_or_end(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_RESULT, &msg);
+    free(text);
+}
+
+// --- Receiving ---
+
+static void send_welcome(struct session *s)
+{
+    struct master *m = s->service->master;
+    const struct cluster_member *member = cluster_member_of(m->cluster, s->node);
+    Lps__V1__Welcome msg = LPS__V1__WELCOME__INIT;
+    Lps__V1__Resume resume = LPS__V1__RESUME__INIT, *resumes[] = {&resume};
+
+    msg.epoch = s->node->epoch;
+    msg.master = m->conf->cluster.node_name;
+    msg.version = LPS_VERSION;
+    msg.boot_id = m->boot_id;
+    msg.lease_ms = (uint32_t)m->conf->cluster.lease_ms;
+    msg.heartbeat_ms = msg.lease_ms < 3000 ? msg.lease_ms / 3 : 1000;
+    if (member != NULL) {
+        resume.run = (char *)cluster_run(m->cluster)->id;
+        resume.submission = (char *)member->submission;
+        resume.last_seq = member->committed_seq;
+        msg.n_resume = 1;
+        msg.resume = resumes;
+    }
+    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_WELCOME, &msg);
+}
+
+static void refuse_hello(struct session *s, const char *node, enum rpc_status status,
+                         const char *why)
+{
+    struct log_fields fields = {.node = node, .event = "refused"};
+
+    log_event(LOG_WARNING, &fields, "%s: %s", rpc_call_peer(s->call), why);
+    end(s, status, why);
+}
+
+static void on_hello(struct session *s, const Lps__V1__Hello *msg)
+{
+    struct master *m = s->service->master;
+    uint64_t epoch = store_epoch(m->store, msg->node) + 1;
+    struct cluster_facts facts;
+    char why[128];
+
+    message_facts(msg, &facts);
+    int r = cluster_hello(m->cluster, now_ns(), msg->node, msg->instance.data, epoch, &facts, s,
+                          &s->node);
+    if (r == -EEXIST) {
+        snprintf(why, sizeof why, "two workers are called %s", msg->node);
+        refuse_hello(s, msg->node, RPC_ALREADY_EXISTS, why);
+        return;
+    }
+    if (r < 0 || (s->node->epoch == epoch && store_set_epoch(m->store, msg->node, epoch) < 0)) {
+        refuse_hello(s, msg->node, RPC_RESOURCE_EXHAUSTED, "too many nodes");
+        give_up(s, RPC_RESOURCE_EXHAUSTED, "too many nodes");
+        return;
+    }
+    send_welcome(s);
+    if (cluster_is_open(m->cluster))
+        service_send_state(s->service, s->node);
+}
+
+static void on_clock(struct session *s, const Lps__V1__ClockPing *msg, int64_t received_ns)
+{
+    Lps__V1__ClockPong pong = LPS__V1__CLOCK_PONG__INIT;
+
+    pong.t1_ns = msg->t1_ns;
+    pong.t2_ns = received_ns;
+    pong.t3_ns = now_ns();
+    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_CLOCK, &pong);
+    cluster_clock(s->service->master->cluster, received_ns, s->node, msg->n_samples, msg->rtt_ns,
+                  msg->error_ns);
+}
+
+// A random UUID (RFC 9562 version 4).
+static void new_run_id(char out[37])
+{
+    uint8_t b[16];
+    char hex[33];
+
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        abort();
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    str_hex(b, sizeof b, hex);
+    snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+// A run that was once Ready and is not the one that cluster knows is over for good.
+static bool is_over(const struct master *m, const char *run)
+{
+    const struct cluster_run *known = cluster_run(m->cluster);
+
+    return *run != '\0' && (known == NULL || strcmp(known->id, run) != 0) &&
+           store_has_run(m->store, run);
+}
+
+static void on_submit(struct session *s, const Lps__V1__Submit *msg)
+{
+    struct master *m = s->service->master;
+    struct diag d = {0};
+    char new_run[37], why[256];
+
+    if (is_over(m, msg->run)) {
+        reply(s, msg->submission, msg->run, "the run is over", false, false);
+        return;
+    }
+    if (plan_parse((const char *)msg->plan.data, msg->plan.len, &d, &m->plan) < 0) {
+        snprintf(why, sizeof why, "the master does not take the plan: %.200s", d.entry[0].text);
+        reply(s, msg->submission, "", why, false, false);
+    } else {
+        new_run_id(new_run);
+        struct cluster_submission submission = {.id = msg->submission,
+                                                .digest = msg->digest.data,
+                                                .plan_name = m->plan->name,
+                                                .run = msg->run,
+                                                .new_run = new_run};
+        cluster_submit(m->cluster, now_ns(), s->node, &submission);
+        master_apply(m);
+        plan_free(m->plan);
+        m->plan = NULL;
+    }
+    diag_done(&d);
+}
+
+// The run's measured side when it is this one, else NULL.
+static struct run *run_called(const struct master *m, const char *id)
+{
+    return m->run != NULL && strcmp(m->run->id, id) == 0 ? m->run : NULL;
+}
+
+static void on_window(struct session *s, const Lps__V1__WindowReport *msg)
+{
+    struct master *m = s->service->master;
+    const struct run *run = run_called(m, msg->run);
+    struct metrics_window *w = NULL;
+    struct cluster_member *member;
+
+    if (run != NULL && wire_window_decode(msg->window, plan_n_series(run->plan), &w) < 0) {
+        bad_message(s, "a window that does not fit the plan");
+        return;
+    }
+    switch (cluster_window(m->cluster, now_ns(), s->node, msg->run, msg->seq, &member)) {
+    case CLUSTER_TAKE:
+        store_add_window(m->store, msg->run, member->source, msg->seq, w);
+        pause_or_resume(s->service, s);
+        return;
+    case CLUSTER_CLOSED:
+        master_add_late(m, msg->run, 1, message_requests(msg->window));
+        break;
+    default:
+        break;
+    }
+    metrics_window_free(w);
+}
+
+static void on_fin(struct session *s, const Lps__V1__Fin *msg)
+{
+    struct master *m = s->service->master;
+    struct run *run = run_called(m, msg->run);
+    struct run_fin fin = {0};
+    struct cluster_member *member;
+    int64_t now = now_ns();
+
+    if (run != NULL && message_fin(msg, plan_n_series(run->plan), &fin) < 0) {
+        bad_message(s, "a FIN that does not fit the plan");
+        return;
+    }
+    if (cluster_fin(m->cluster, now, s->node, msg->run, msg->seq, &member) == CLUSTER_TAKE) {
+        size_t len = lps__v1__fin__get_packed_size(msg);
+        uint8_t *bytes = xcalloc(len, 1);
+        lps__v1__fin__pack(msg, bytes);
+        run_add_fin(run, member->source, &fin, now);
+        store_add_fin(m->store, msg->run, member->source, msg->seq, bytes, len);
+        free(bytes);
+    }
+    free(fin.failure);
+}
+
+static void on_command(struct session *s, const Lps__V1__Command *msg)
+{
+    struct master *m = s->service->master;
+    Lps__V1__CommandReply answer = LPS__V1__COMMAND_REPLY__INIT;
+    char *text;
+
+    answer.id = msg->id;
+    if (msg->verb == LPS__V1__COMMAND__VERB__READY) {
+        text = xcalloc(128, 1);
+        answer.ok = cluster_start(m->cluster, now_ns(), text, 128) == 0;
+    } else {
+        json_t *state = master_state(m);
+        text = jtext_format(state, false);
+        json_decref(state);
+        answer.ok = true;
+    }
+    answer.text = text;
+    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_COMMAND, &answer);
+    free(text);
+}
+
+static void handle(struct session *s, const Lps__V1__WorkerMessage *msg, int64_t received_ns)
+{
+    struct cluster *cluster = s->service->master->cluster;
+    bool is_hello = msg->body_case == LPS__V1__WORKER_MESSAGE__BODY_HELLO;
+
+    if (is_hello == (s->node != NULL)) {
+        bad_message(s, is_hello ? "a second Hello" : "the first message must be Hello");
+        return;
+    }
+    if (!is_hello)
+        cluster_seen(cluster, received_ns, s->node);
+    switch (msg->body_case) {
+    case LPS__V1__WORKER_MESSAGE__BODY_HELLO:
+        on_hello(s, msg->hello);
+        break;
+    case LPS__V1__WORKER_MESSAGE__BODY_CLOCK:
+        on_clock(s, msg->clock, received_ns);
+        break;
+    case LPS__V1__WORKER_MESSAGE__BODY_SUBMIT:
+        on_submit(s, msg->submit);
+        break;
+    case LPS__V1__WORKER_MESSAGE__BODY_CANCEL:
+        cluster_cancel(cluster, received_ns, s->node, msg->cancel->submission, msg->cancel->force);
+        break;
+    case LPS__V1__WORKER_MESSAGE__BODY_WINDOW:
+        on_window(s, msg->window);
+        break;
+    case LPS__V1__WORKER_MESSAGE__BODY_FIN:
+        on_fin(s, msg->fin);
+        break;
+    default:
+        on_command(s, msg->command);
+    }
+    master_apply(s->service->master);
+}
+
+static void on_message(struct rpc_call *call, const uint8_t *bytes, size_t len, void *arg)
+{
+    struct session *s = arg;
+    int64_t received_ns = now_ns();
+
+    (void)call;
+    if (s->ended)
+        return;
+    rpc_arena_reset(s->service->arena);
+    Lps__V1__WorkerMessage *msg =
+        lps__v1__worker_message__unpack(rpc_arena_allocator(s->service->arena), len, bytes);
+    const char *why = msg == NULL ? "bytes that are no WorkerMessage" : message_check(msg);
+    if (why != NULL)
+        bad_message(s, why);
+    else
+        handle(s, msg, received_ns);
+}
+
+static void on_drained(struct rpc_call *call, void *arg)
+{
+    struct session *s = arg;
+
+    (void)call;
+    if (s->state_due && s->node != NULL)
+        service_send_state(s->service, s->node);
+}
+
+static void on_half_close(struct rpc_call *call, void *arg)
+{
+    (void)call;
+    give_up(arg, RPC_OK, "the worker closed its stream");
+}
+
+static void on_close(struct rpc_call *call, enum rpc_status status, const char *details, void *arg)
+{
+    struct session *s = arg;
+    struct service *service = s->service;
+
+    (void)call;
+    (void)status;
+    (void)details;
+    if (!service->closing)
+        give_up(s, RPC_OK, "stream lost");
+    else if (s->node != NULL)
+        s->node->session = NULL;
+    LIST_REMOVE(s, link);
+    service->n_sessions--;
+    free(s);
+}
+
+static void on_session(struct rpc_call *call, void *arg)
+{
+    static const struct rpc_call_ops ops = {.on_message = on_message,
+                                            .on_half_close = on_half_close,
+                                            .on_drained = on_drained,
+                                            .on_close = on_close};
+    struct service *service = arg;
+
+    if (service->n_sessions >= SERVICE_SESSIONS_MAX) {
+        rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, "too many streams");
+        return;
+    }
+    struct session *s = xcalloc(1, sizeof *s);
+    *s = (struct session){.service = service, .call = call, .opened_ns = now_ns()};
+    LIST_INSERT_HEAD(&service->sessions, s, link);
+    service->n_sessions++;
+    rpc_call_accept(call, &ops, s);
+}
+
+// --- Once a second ---
+
+static const struct aggregate_point *newest_whole_point(const struct run *run, uint32_t n_active)
+{
+    const struct aggregate_point *newest =
+        aggregate_point_at(run->aggregate, aggregate_newest(run->aggregate));
+
+    for (int64_t k = aggregate_newest(run->aggregate), i = 0; i < 5; i++) {
+        const struct aggregate_point *p = aggregate_point_at(run->aggregate, k - i);
+        if (p != NULL && p->n_sources >= n_active)
+            return p;
+    }
+    return newest;
+}
+
+static void send_progress(struct service *service)
+{
+    const struct cluster_run *state = cluster_run(service->master->cluster);
+    const struct run *run = service->master->run;
+    Lps__V1__Progress msg = LPS__V1__PROGRESS__INIT;
+
+    for (size_t i = 0; i < state->n_members; i++)
+        msg.workers += state->members[i]->state == CLUSTER_ACTIVE && !state->members[i]->observer;
+    const struct aggregate_point *p = newest_whole_point(run, msg.workers);
+    if (p == NULL)
+        return;
+    const struct metrics_series *total = aggregate_total(run->aggregate);
+    msg.run = (char *)run->id;
+    msg.k = p->k;
+    msg.requests = total->n.started;
+    msg.failed = metrics_n_errors(total);
+    msg.rate = (double)p->completed;
+    msg.in_flight = p->in_flight;
+    msg.p50_us = p->p50_us;
+    msg.p99_us = p->p99_us;
+    for (size_t i = 0; i < state->n_members; i++)
+        if (state->members[i]->node->session != NULL)
+            send_message(session_of(state->members[i]->node),
+                         LPS__V1__MASTER_MESSAGE__BODY_PROGRESS, &msg);
+}
+
+void service_tick(struct service *service)
+{
+    const struct cluster *cluster = service->master->cluster;
+    struct session *s;
+
+    LIST_FOREACH(s, &service->sessions, link)
+    {
+        if (s->paused)
+            pause_or_resume(service, s);
+        if (s->node == NULL && now_ns() - s->opened_ns > SERVICE_HELLO_S * NS_PER_S)
+            end(s, RPC_DEADLINE_EXCEEDED, "no Hello came");
+    }
+    if (cluster_is_open(cluster) && cluster_run(cluster)->state == CLUSTER_RUNNING)
+        send_progress(service);
+}
+
+// --- Opening and closing ---
+
+int service_open(struct master *master, const char *address, uint16_t *ret_port, char *err,
+                 size_t err_size, struct service **ret_service)
+{
+    struct service *service = xcalloc(1, sizeof *service);
+
+    service->master = master;
+    service->loop = rpc_loop_new(master->base);
+    service->arena = rpc_arena_new();
+    service->method = (struct rpc_method){"/lps.v1.Cluster/Session", on_session, service};
+    service->server = rpc_server_new(service->loop, &service->method, 1);
+    LIST_INIT(&service->sessions);
+    *ret_service = service;
+    int r = rpc_server_listen(service->server, address, ret_port, err, err_size);
+    if (r == 0)
+        rpc_server_set_serving(service->server, true);
+    return r;
+}
+
+static void free_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct service *service = arg;
+    void (*done)(void *) = service->done;
+    void *done_arg = service->arg;
+
+    (void)fd;
+    (void)what;
+    service->master->service = NULL;
+    rpc_loop_free(service->loop);
+    rpc_arena_free(service->arena);
+    event_free(service->freed);
+    free(service);
+    done(done_arg);
+}
+
+static void on_shut_down(void *arg)
+{
+    struct service *service = arg;
+
+    service->freed = evtimer_new(service->master->base, free_later, service);
+    event_active(service->freed, EV_TIMEOUT, 0);
+}
+
+void service_close(struct service *service, void (*done)(void *arg), void *arg)
+{
+    service->closing = true;
+    service->done = done;
+    service->arg = arg;
+    rpc_server_shutdown(service->server, 2000, on_shut_down, service);
 }

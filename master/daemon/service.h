@@ -15,14 +15,15 @@
 
 struct service;
 
-// master is borrowed and must have its cluster and store. 0, or -errno with the reason in err.
+// master is borrowed and must have its cluster and store. 0, or -errno with the reason in err;
+// service_close is due in either case.
 int service_open(struct master *master, const char *address, uint16_t *ret_port, char *err,
                  size_t err_size, struct service **ret_service);
 // Ends all streams; then done(arg), and service is freed. The master's cluster is told nothing any
 // more.
 void service_close(struct service *service, void (*done)(void *arg), void *arg);
 
-// node NULL: to every session.
+// node NULL: to every session. To a node without a session nothing is sent, here and below.
 void service_send_state(struct service *service, struct cluster_node *node);
 void service_send_reply(struct service *service, const struct cluster_action *action);
 void service_send_ack(struct service *service, struct cluster_node *node, const char *run,

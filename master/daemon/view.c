@@ -44,7 +44,8 @@ char *view_status(const struct view *v, char *out, size_t size)
         break;
     case CLUSTER_RUNNING:
         snprintf(out, size, "%" PRIu32 " workers, %" PRId64 " s, %" PRIu64 " requests%s",
-                 count_members(state, CLUSTER_ACTIVE), (int64_t)(elapsed_ns(state, v->now_ns) / NS_PER_S),
+                 count_members(state, CLUSTER_ACTIVE),
+                 (int64_t)(elapsed_ns(state, v->now_ns) / NS_PER_S),
                  aggregate_total(v->run->aggregate)->n.started,
                  state->stop == CLUSTER_GO ? "" : ", cancelling");
         break;
@@ -67,8 +68,9 @@ static json_t *nodes_json(const struct view *v)
             json_pack("{s:s s:b s:s s:I s:I s:I s:I s:s s:s s:s s:I s:I s:I s:I}", "node",
                       node->name, "connected", node->session != NULL, "version",
                       node->facts.version, "epoch", (json_int_t)node->epoch, "cpus",
-                      (json_int_t)node->facts.cpus, "memoryBytes", (json_int_t)node->facts.memory_bytes,
-                      "fdLimit", (json_int_t)node->facts.fd_limit, "os", node->facts.os, "kernel",
+                      (json_int_t)node->facts.cpus, "memoryBytes",
+                      (json_int_t)node->facts.memory_bytes, "fdLimit",
+                      (json_int_t)node->facts.fd_limit, "os", node->facts.os, "kernel",
                       node->facts.kernel, "arch", node->facts.arch, "clockSamples",
                       (json_int_t)node->n_samples, "rttUs", (json_int_t)(node->rtt_ns / NS_PER_US),
                       "clockErrorUs", (json_int_t)(node->error_ns / NS_PER_US), "lastSeenMs",
@@ -132,10 +134,9 @@ static json_t *series_json(const struct plan *plan)
 
 json_t *view_flags(const struct cluster_run *state, const struct run *run)
 {
-    json_t *flags = json_array();
-
     if (run->result != NULL)
         return json_deep_copy(json_object_get(json_object_get(run->result, "run"), "flags"));
+    json_t *flags = json_array();
     if (count_members(state, CLUSTER_LOST) > 0)
         json_array_append_new(flags, json_string("degraded"));
     if (state->stop != CLUSTER_GO)
@@ -191,7 +192,7 @@ json_t *view_state(const struct view *v)
 static json_t *counted_json(const struct metrics_series *s, json_t *totals)
 {
     json_t *codes = json_object(), *kinds = json_object();
-    char name[8];
+    char name[12];
 
     for (int code = 100; code < 600; code++) {
         snprintf(name, sizeof name, "%d", code);

@@ -203,7 +203,7 @@ class Cluster:
     def environment(self, node):
         where = os.path.join(self.stage.dir, node)
         os.makedirs(where, exist_ok=True)
-        return {"LPS_SOCKET": self.socket(node), "STATE_DIRECTORY": where, "RUNTIME_DIRECTORY": where}
+        return {"STATE_DIRECTORY": where, "RUNTIME_DIRECTORY": where}
 
     def socket(self, node):
         return os.path.join(self.stage.dir, f"{node}.sock")
@@ -215,7 +215,7 @@ class Cluster:
         return self.master
 
     def start_worker(self, node="w1", **cluster):
-        worker = Process(self.stage, node, [program("lps-workerd"), "-c", self.settings(node, **cluster)],
+        worker = Process(self.stage, node, [program("lps-workerd"), "-c", self.settings(node, **cluster), "-s", self.socket(node)],
                          self.environment(node))
         self.workers[node] = worker
         until(f"{node}'s socket answers", lambda: self.call(node, "/healthz")[0] == 200)

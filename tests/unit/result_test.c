@@ -90,6 +90,19 @@ static int exit_code(const struct fixture *f)
     return code;
 }
 
+static bool has_flag(const json_t *result, const char *name)
+{
+    const json_t *flags = json_object_get(json_object_get(result, "run"), "flags"), *flag;
+    size_t i;
+
+    json_array_foreach(flags, i, flag)
+    {
+        if (strcmp(json_string_value(flag), name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void all_well_passes(void **state)
 {
     answer(*state, 200, 100);
@@ -157,23 +170,290 @@ static void totals_that_differ_from_what_was_merged_are_shown(void **state)
 
     answer(f, 200, 100);
     f->members[0].has_totals = true;
-    f->members[0].totals.started = 101;
-    f->members[0].merged.started = 100;
+    f->members[0].totals =
+        (struct metrics_counters){.started = 7, .body_received = 101, .in_flight = 3};
+    f->members[0].merged = (struct metrics_counters){.started = 7, .body_received = 100};
     json_t *result = result_build(&f->in);
     assert_int_equal(result_exit_code(result), RESULT_DEGRADED);
-    assert_true(
-        json_is_false(json_object_get(json_object_get(result, "reconciliation"), "agrees")));
+    assert_true(has_flag(result, "unreconciled"));
+    const json_t *reconciliation = json_object_get(result, "reconciliation");
+    assert_true(json_is_false(json_object_get(reconciliation, "agrees")));
+    const json_t *differences = json_object_get(reconciliation, "differences");
+    assert_int_equal(json_array_size(differences), 1);
+    char *text = json_dumps(json_array_get(differences, 0), JSON_COMPACT);
+    assert_string_equal(text, "{\"node\":\"w1\",\"counter\":\"bodyReceived\",\"counted\":101,"
+                              "\"merged\":100}");
+    free(text);
     json_decref(result);
+    f->members[0].merged.body_received = 101;
+    assert_int_equal(exit_code(f), RESULT_PASSED);
 }
 
-static void a_running_run_has_no_verdict(void **state)
+static void a_running_run_has_no_verdict_but_flags(void **state)
 {
     struct fixture *f = *state;
 
     f->in.running = true;
+    f->in.durable = false;
     json_t *result = result_build(&f->in);
     assert_true(json_is_null(json_object_get(result, "verdict")));
+    assert_true(has_flag(result, "not-durable"));
+    char *text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, "RUNNING"));
+    free(text);
     json_decref(result);
+}
+
+static void a_reason_of_any_bytes_still_degrades(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, 200, 100);
+    f->in.min_members = 1;
+    f->members[1].state = RESULT_MEMBER_LOST;
+    f->members[1].reason = "killed \xff\x1b[31m";
+    json_t *result = result_build(&f->in);
+    assert_int_equal(result_exit_code(result), RESULT_DEGRADED);
+    assert_int_equal(json_array_size(json_object_get(result, "workers")), 2);
+    char *text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, "w2 was lost (killed ??[31m): data to second 1"));
+    assert_null(strchr(text, '\033'));
+    free(text);
+    json_decref(result);
+}
+
+static void too_few_workers_at_the_end_degrade(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, 200, 100);
+    f->in.min_members = 3;
+    assert_int_equal(exit_code(f), RESULT_DEGRADED);
+    f->members[1].state = RESULT_MEMBER_OBSERVER;
+    f->in.min_members = 2;
+    assert_int_equal(exit_code(f), RESULT_DEGRADED);
+    f->in.min_members = 1;
+    assert_int_equal(exit_code(f), RESULT_PASSED);
+}
+
+static void a_run_of_which_nothing_was_answered_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct metrics_window *w = metrics_window_new(0, 1);
+
+    w->series[0].n = (struct metrics_counters){.started = 3, .aborted = 3};
+    aggregate_add(f->aggregate, 0, w);
+    metrics_window_free(w);
+    assert_int_equal(exit_code(f), RESULT_FAILED);
+}
+
+static void the_worst_start_is_that_of_those_who_began_with_the_run(void **state)
+{
+    struct fixture *f = *state;
+
+    f->members[0].joined_ns = 37000000000;
+    json_t *result = result_build(&f->in);
+    assert_true(json_number_value(json_object_get(json_object_get(result, "startSkew"), "maxMs")) ==
+                0.2);
+    json_decref(result);
+    f->members[1].has_start = false;
+    result = result_build(&f->in);
+    assert_true(json_is_null(json_object_get(result, "startSkew")));
+    json_decref(result);
+}
+
+static void points_are_columns(void **state)
+{
+    const struct aggregate_point points[] = {{.k = -1, .started = 2}, {.k = 0, .p999_us = 77}};
+    json_t *columns = result_points(points, 2);
+
+    (void)state;
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "k"), 0)), -1);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "requests"), 0)),
+                     2);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "p999Us"), 1)), 77);
+    assert_int_equal(json_array_size(json_object_get(columns, "maxUs")), 2);
+    json_decref(columns);
+    columns = result_points(NULL, 0);
+    assert_int_equal(json_object_size(columns), 15);
+    json_decref(columns);
+}
+
+// One second of a worker with everything in it.
+static void work(struct aggregate *a, uint32_t source, int64_t k)
+{
+    struct metrics_window *w = metrics_window_new(k, 1);
+    struct metrics_series *s = w->series;
+
+    s->n = (struct metrics_counters){.started = 1000,
+                                     .completed = 996,
+                                     .failed = 3,
+                                     .aborted = 1,
+                                     .bytes_sent = 80000,
+                                     .bytes_received = 1234567,
+                                     .body_received = 1100000,
+                                     .connects = 3,
+                                     .reused = 997};
+    s->status[200] = 984;
+    s->status[404] = 7;
+    s->status[503] = 5;
+    metrics_record_error(s, METRICS_ERROR_REFUSED, k, "connect to 127.0.0.1:8080: refused");
+    metrics_record_error(s, METRICS_ERROR_REFUSED, k, "");
+    metrics_record_error(s, METRICS_ERROR_TIMEOUT_FIRST_BYTE, 1,
+                         "GET http://127.0.0.1:8080/a/path/that/does/not/end/before/the/line/does");
+    for (uint64_t i = 0; i < 996; i++) {
+        hist_record(&s->latency[METRICS_SERVICE], 90 + i * i / 3);
+        hist_record(&s->latency[METRICS_WAIT], 60 + i * i / 4);
+        hist_record(&s->latency[METRICS_RECEIVE], 5 + i);
+    }
+    hist_record(&s->latency[METRICS_TCP], 81);
+    aggregate_add(a, source, w);
+    metrics_window_free(w);
+}
+
+static json_t *busy_result(struct fixture *f)
+{
+    for (uint32_t source = 0; source < 2; source++) {
+        for (int64_t k = 0; k < 2; k++)
+            work(f->aggregate, source, k);
+        f->members[source].merged.started = 2000;
+        f->members[source].errors = 30;
+    }
+    f->members[1].state = RESULT_MEMBER_LOST;
+    f->members[1].reason = "stream lost";
+    return result_build(&f->in);
+}
+
+static void the_summary_is_this(void **state)
+{
+    static const char golden[] =
+        "Shop   2 workers   run 0f1e2d3c\n"
+        "\n"
+        "  requests     4,000 sent, 3,984 completed, 12 failed, 4 aborted\n"
+        "  rate         1,992/s completed in 2.00 s\n"
+        "  errors       60 (1.50 %)\n"
+        "  status       200: 3,936    404: 28    503: 20\n"
+        "  failed by    refused                     8   seconds 0 to 1\n"
+        "                 connect to 127.0.0.1:8080: refused\n"
+        "               timeout-first-byte          4   second 1\n"
+        "                 GET http://127.0.0.1:8080/a/path/that/does/not/end/before/th...\n"
+        "\n"
+        "  latency        min    mean     p50     p90     p95     p99   p99.9     max\n"
+        "  service      90 us  110 ms 82.4 ms  268 ms  298 ms  324 ms  330 ms  330 ms\n"
+        "    tcp        81 us   81 us   81 us   81 us   81 us   81 us   81 us   81 us\n"
+        "    wait       60 us 82.6 ms 61.8 ms  201 ms  224 ms  243 ms  248 ms  248 ms\n"
+        "    receive     5 us  503 us  502 us  901 us  951 us  991 us 1.00 ms 1.00 ms\n"
+        "  service time (no schedule): from sending a request to its last byte back\n"
+        "\n"
+        "  bytes        312 KiB sent (bodies 0 B), 4.7 MiB received (bodies 4.2 MiB)\n"
+        "  connections  12 opened, reused for 3,988 requests\n"
+        "\n"
+        "  worker  state       requests    errors   start skew\n"
+        "  w1      done           2,000        30   -0.40 +- 0.10 ms\n"
+        "  w2      lost           2,000        30   +0.20 +- 0.10 ms   data to second 1\n"
+        "\n"
+        "this node\n"
+        "\n"
+        "  requests     4,000 sent, 3,984 completed, 12 failed, 4 aborted\n"
+        "  rate         1,992/s completed in 2.00 s\n"
+        "  errors       60 (1.50 %)\n"
+        "  status       200: 3,936    404: 28    503: 20\n"
+        "  failed by    refused                     8   seconds 0 to 1\n"
+        "                 connect to 127.0.0.1:8080: refused\n"
+        "               timeout-first-byte          4   second 1\n"
+        "                 GET http://127.0.0.1:8080/a/path/that/does/not/end/before/th...\n"
+        "\n"
+        "  latency        min    mean     p50     p90     p95     p99   p99.9     max\n"
+        "  service      90 us  110 ms 82.4 ms  268 ms  298 ms  324 ms  330 ms  330 ms\n"
+        "\n"
+        "  bytes        312 KiB sent (bodies 0 B), 4.7 MiB received (bodies 4.2 MiB)\n"
+        "  connections  12 opened, reused for 3,988 requests\n"
+        "\n"
+        "  DEGRADED     exit code 4\n"
+        "               w2 was lost (stream lost): data to second 1\n"
+        "               1 of 2 workers came to the end\n";
+    json_t *result = busy_result(*state);
+    char *text = result_format(result, result, 80, false);
+
+    assert_string_equal(text, golden);
+    free(text);
+    json_decref(result);
+}
+
+static int columns_of(const char *line)
+{
+    int n = 0;
+
+    for (; *line != '\0'; line++) {
+        if (*line == '\033')
+            line = strchr(line, 'm');
+        else
+            n += ((unsigned char)*line & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+static void the_summary_keeps_to_any_width(void **state)
+{
+    json_t *result = busy_result(*state);
+
+    json_object_set_new(json_object_get(result, "run"), "plan",
+                        json_string("M\xc3\xbcnchen M\xc3\xbcnchen M\xc3\xbcnchen"));
+    for (int width = 1; width <= 120; width++) {
+        char *text = result_format(result, result, width, width % 2), *rest = text, *line;
+        while ((line = strsep(&rest, "\n")) != NULL)
+            assert_true(columns_of(line) <= width);
+        free(text);
+    }
+    json_decref(result);
+}
+
+static void a_member_of_many_is_a_row_only_when_it_matters(void **state)
+{
+    struct fixture *f = *state;
+    struct result_member many[40];
+
+    for (int i = 0; i < 40; i++)
+        many[i] = f->members[0];
+    answer(f, 200, 100);
+    f->in.members = many;
+    f->in.n_members = 40;
+    json_t *result = result_build(&f->in);
+    char *text = result_format(result, NULL, 0, false);
+    assert_non_null(strstr(text, "all 40 done"));
+    free(text);
+    json_decref(result);
+    many[17] = (struct result_member){.node = "lost1", .state = RESULT_MEMBER_LOST, .last_k = -1};
+    result = result_build(&f->in);
+    text = result_format(result, NULL, 0, false);
+    assert_non_null(strstr(text, "  lost1"));
+    assert_non_null(strstr(text, "no data"));
+    assert_non_null(strstr(text, "and 39 more"));
+    free(text);
+    json_decref(result);
+}
+
+static void a_document_of_other_types_is_no_crash(void **state)
+{
+    static const char *const documents[] = {
+        "{}",
+        "[]",
+        "{\"verdict\":{\"reasons\":[1,null,{}],\"status\":7},\"run\":{\"flags\":[1]},"
+        "\"workers\":[1,{}],\"late\":{\"windows\":1e300,\"requests\":-1e300},"
+        "\"totals\":{\"statusCodes\":{\"\":1e300},\"errorKinds\":[1],"
+        "\"latencyUs\":{\"service\":{\"min\":-1,\"max\":1e300}},\"bytes\":{\"sent\":-1e300}}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+        json_t *document = json_loads(documents[i], 0, NULL);
+        assert_non_null(document);
+        char *text = result_format(document, document, 80, true);
+        assert_non_null(strstr(text, "RUNNING"));
+        assert_int_equal(result_exit_code(document), RESULT_CLUSTER);
+        free(text);
+        json_decref(document);
+    }
 }
 
 static void the_summary_fits_the_terminal_and_names_the_numbers(void **state)
@@ -207,7 +487,16 @@ int main(void)
         T(a_lost_worker_degrades_and_is_named),
         T(degraded_comes_before_failed_and_cancelled_before_both),
         T(totals_that_differ_from_what_was_merged_are_shown),
-        T(a_running_run_has_no_verdict),
+        T(a_running_run_has_no_verdict_but_flags),
+        T(a_reason_of_any_bytes_still_degrades),
+        T(too_few_workers_at_the_end_degrade),
+        T(a_run_of_which_nothing_was_answered_fails),
+        T(the_worst_start_is_that_of_those_who_began_with_the_run),
+        T(points_are_columns),
+        T(the_summary_is_this),
+        T(the_summary_keeps_to_any_width),
+        T(a_member_of_many_is_a_row_only_when_it_matters),
+        T(a_document_of_other_types_is_no_crash),
         T(the_summary_fits_the_terminal_and_names_the_numbers),
     };
 #undef T

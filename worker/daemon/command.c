@@ -21,12 +21,12 @@ struct command_queue {
     struct pending pending[COMMAND_PENDING_MAX];
 };
 
-static void finish(struct pending *p, bool ok, const char *text)
+static void finish(struct pending *p, enum command_outcome outcome, const char *text)
 {
     struct pending old = *p;
 
     *p = (struct pending){0};
-    old.done(ok, text, old.arg);
+    old.done(outcome, text, old.arg);
 }
 
 static void await(struct command_queue *q)
@@ -55,7 +55,7 @@ static void on_overdue(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (size_t i = 0; i < COMMAND_PENDING_MAX; i++)
         if (q->pending[i].id != 0 && q->pending[i].due_ns <= now_ns)
-            finish(&q->pending[i], false, "the master did not answer within 5 s");
+            finish(&q->pending[i], COMMAND_UNANSWERED, "the master did not answer within 5 s");
     await(q);
 }
 
@@ -87,7 +87,7 @@ void command_ask(struct command_queue *q, Lps__V1__Command__Verb verb, command_d
         if (q->pending[i].id == 0)
             p = &q->pending[i];
     if (p == NULL) {
-        done(false, "too many questions to the master are open", arg);
+        done(COMMAND_UNANSWERED, "too many questions to the master are open", arg);
         return;
     }
     command.id = q->last_id + 1;
@@ -96,7 +96,7 @@ void command_ask(struct command_queue *q, Lps__V1__Command__Verb verb, command_d
     message.command = &command;
     if (uplink_send(q->uplink, &message) < 0) {
         const char *trouble = uplink_trouble(q->uplink);
-        done(false, trouble != NULL ? trouble : "no connection to the master", arg);
+        done(COMMAND_UNANSWERED, trouble != NULL ? trouble : "no connection to the master", arg);
         return;
     }
     *p = (struct pending){++q->last_id, clock_now().ns + ANSWER_S * NS_PER_S, done, arg};
@@ -107,7 +107,7 @@ void command_reply(struct command_queue *q, const Lps__V1__CommandReply *reply)
 {
     for (size_t i = 0; i < COMMAND_PENDING_MAX; i++)
         if (q->pending[i].id == reply->id && reply->id != 0) {
-            finish(&q->pending[i], reply->ok, reply->text);
+            finish(&q->pending[i], reply->ok ? COMMAND_DONE : COMMAND_REFUSED, reply->text);
             break;
         }
     await(q);
@@ -117,6 +117,6 @@ void command_fail_all(struct command_queue *q, const char *why)
 {
     for (size_t i = 0; i < COMMAND_PENDING_MAX; i++)
         if (q->pending[i].id != 0)
-            finish(&q->pending[i], false, why);
+            finish(&q->pending[i], COMMAND_UNANSWERED, why);
     await(q);
 }

@@ -9,8 +9,15 @@
 
 struct command_queue;
 
-// Once for each: the master's text, or why there is none.
-typedef void command_done_fn(bool ok, const char *text, void *arg);
+enum command_outcome {
+    COMMAND_UNDEFINED = 0,
+    COMMAND_DONE,       // text: the master's answer
+    COMMAND_REFUSED,    // text: why, by the master
+    COMMAND_UNANSWERED, // text: why there is no answer
+};
+
+// Once for each; text is borrowed.
+typedef void command_done_fn(enum command_outcome outcome, const char *text, void *arg);
 
 struct command_queue *command_queue_new(struct event_base *base, struct uplink *uplink);
 // No call-back for what is still open.

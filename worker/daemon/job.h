@@ -9,6 +9,7 @@
 #include "worker/daemon/member.h"
 #include "worker/daemon/spool.h"
 #include "worker/daemon/submission.h"
+#include "worker/daemon/uplink.h"
 #include "worker/spawn/spawn.h"
 
 struct job;
@@ -60,6 +61,9 @@ void job_shrink(struct job *job);
 bool job_is_open(const struct job *job); // followers still wait for the result
 // This node's Fin of the run; what it points to is borrowed from job.
 void job_fin(const struct job *job, Lps__V1__Fin *ret_fin);
+
+// Sends what the master is owed, in its order, until the stream takes no more.
+void job_send(struct job *job, struct uplink *uplink);
 
 // The events of docs/api.md; new references.
 json_t *job_state_event(const struct job *job, int64_t now_ns);

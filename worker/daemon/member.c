@@ -12,6 +12,7 @@
 
 // For a late joiner's runner to read its plan before the first request is due.
 #define LATE_LEAD_NS (200 * NS_PER_MS)
+#define TEXT_MAX     300 // what a peer wrote goes to terminals, logs and JSON
 
 const char *const member_state_name[MEMBER_STATE__COUNT] = {
     [MEMBER_UNDEFINED] = "undefined", [MEMBER_CONNECTING] = "connecting",
@@ -42,19 +43,10 @@ static int64_t later(int64_t from_ns, int64_t by_ns)
     return by_ns > INT64_MAX - from_ns ? INT64_MAX : from_ns + by_ns;
 }
 
-// What a peer wrote goes to terminals, logs and JSON.
-static char *printable(char *text)
-{
-    for (char *c = text; *c != '\0'; c++)
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    return text;
-}
-
 static void set_text(char **text, const char *value)
 {
     free(*text);
-    *text = value == NULL ? NULL : printable(xstrdup(value));
+    *text = value == NULL ? NULL : str_clean(value, TEXT_MAX);
 }
 
 static unsigned finish(struct member *m, enum member_state next, int exit_code, const char *fmt,
@@ -64,10 +56,11 @@ static unsigned finish(struct member *m, enum member_state next, int exit_code, 
 {
     va_list ap;
 
-    free(m->result_message);
     va_start(ap, fmt);
-    m->result_message = printable(xvasprintf(fmt, ap));
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
+    set_text(&m->result_message, text);
+    free(text);
     m->exit_code = exit_code;
     m->state = next;
     return MEMBER_FINISH;
@@ -160,7 +153,9 @@ static unsigned refused_stops(struct member *m, const struct member_event *e)
     if (!m->has_result) {
         m->has_result = true;
         m->exit_code = RESULT_CLUSTER;
-        m->result_message = printable(xasprintf("refused by the master: %s", e->text));
+        char *text = xasprintf("refused by the master: %s", e->text);
+        set_text(&m->result_message, text);
+        free(text);
     }
     return stop(m, MEMBER_DRAIN);
 }
@@ -196,6 +191,7 @@ static unsigned created_withdraws(struct member *m, const struct member_event *e
 static unsigned armed_starts(struct member *m, const struct member_event *e)
 {
     m->has_t0 = true;
+    m->armed_ns = e->now_ns;
     m->start_ns = m->k_origin_ns = e->t0_ns;
     if (m->late && m->start_ns < e->now_ns + LATE_LEAD_NS)
         m->start_ns = e->now_ns + LATE_LEAD_NS;
@@ -583,19 +579,22 @@ static void describe_running(const struct member *m, char *out, size_t size)
         snprintf(out, size, "running");
 }
 
-char *member_describe(const struct member *m, int64_t now_ns, char *out, size_t size)
+char *member_describe(const struct member *m, char *out, size_t size)
 {
     switch (m->state) {
     case MEMBER_CONNECTING:
         snprintf(out, size, "connecting to the master");
         break;
     case MEMBER_WAITING:
-        snprintf(out, size, "waiting for the master (%" PRIu32 " of %" PRIu32 " workers%s)",
-                 m->counted, m->expected, m->observer ? "; this node only watches" : "");
+        if (m->expected == 0) // no word of the run yet
+            snprintf(out, size, "connecting to the master");
+        else
+            snprintf(out, size, "waiting for the master (%" PRIu32 " of %" PRIu32 " workers%s)",
+                     m->counted, m->expected, m->observer ? "; this node only watches" : "");
         break;
     case MEMBER_READY:
         snprintf(out, size, "ready, starting in %.1f s",
-                 (double)(m->start_ns > now_ns ? m->start_ns - now_ns : 0) / NS_PER_S);
+                 (double)(m->start_ns > m->armed_ns ? m->start_ns - m->armed_ns : 0) / NS_PER_S);
         break;
     case MEMBER_RUNNING:
         describe_running(m, out, size);

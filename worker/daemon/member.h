@@ -83,7 +83,7 @@ struct member {
     uint32_t counted, expected;
 
     bool has_t0, started; // started: MEMBER_START was asked for
-    int64_t start_ns, k_origin_ns;
+    int64_t armed_ns, start_ns, k_origin_ns;
     enum member_stop stop;
     bool cancel_force;
     bool gave_up; // stopped because the master stayed away
@@ -105,4 +105,4 @@ unsigned member_handle(struct member *m, const struct member_event *e);
 // When MEMBER_TIMER is due; INT64_MAX: never.
 int64_t member_due(const struct member *m);
 // One line for people: "waiting for the master (2 of 3 workers)"; into out, returns out.
-char *member_describe(const struct member *m, int64_t now_ns, char *out, size_t size);
+char *member_describe(const struct member *m, char *out, size_t size);

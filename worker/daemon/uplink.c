@@ -295,15 +295,12 @@ struct uplink *uplink_new(struct rpc_loop *loop, struct event_base *base, const 
                           const struct uplink_ops *ops, void *arg)
 {
     struct uplink *u = xcalloc(1, sizeof *u);
-    const char *host = conf->cluster.master_node_ip;
-    bool bracket = strchr(host, ':') != NULL;
 
     *u = (struct uplink){.base = base, .conf = conf, .ops = ops, .arg = arg};
     if (getrandom(u->instance, sizeof u->instance, 0) != sizeof u->instance)
         abort();
     facts_collect(&u->facts);
-    u->address = xasprintf("%s%s%s:%d", bracket ? "[" : "", host, bracket ? "]" : "",
-                           (int)conf->cluster.grpc_port);
+    u->address = conf_master_address(conf);
     u->backoff_ms = (int64_t)conf->cluster.backoff_min_ms;
     u->client = rpc_client_new(loop, u->address, (int)conf->cluster.connect_timeout_ms);
     u->arena = rpc_arena_new();
