@@ -45,7 +45,8 @@ int http_server_listen_fd(struct http_server *server, int fd);
 // Streams are closed (on_close comes), listeners too, and requests that were not replied to.
 void http_server_free(struct http_server *server);
 // How many requests were answered with 400, 403, 405, 413 or 501, those included that never reached
-// a route: malformed, too large, a Host that is neither an address nor localhost on TCP.
+// a route: malformed or too large (evhttp answers these, without JSON), a Host that is neither an
+// address nor localhost on TCP.
 uint64_t http_server_n_bad(const struct http_server *server);
 
 // What these return is borrowed until the reply.

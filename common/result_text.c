@@ -257,9 +257,9 @@ static void write_latency(struct pen *p, const json_t *totals, enum metrics_late
     const char *const *members = fits ? wide : narrow;
     size_t n = fits ? sizeof wide / sizeof *wide : sizeof narrow / sizeof *narrow;
 
+    end_line(p);
     if (json_object_size(latencies) == 0)
         return;
-    end_line(p);
     put(p, BOLD, "%*s%-10s", MARGIN, "", "latency");
     for (size_t i = 0; i < n; i++)
         put(p, BOLD, "%8s", strcmp(members[i], "p999") == 0 ? "p99.9" : members[i]);

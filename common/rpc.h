@@ -38,8 +38,6 @@ struct rpc_call;   // one stream or unary call, of either side
 // failed; the call is freed after it returns. Any call-back may be NULL; without on_half_close the
 // server ends the call with OK there.
 struct rpc_call_ops {
-    void (*on_open)(struct rpc_call *call,
-                    void *arg); // client: the server answered with initial metadata
     void (*on_message)(struct rpc_call *call, const uint8_t *bytes, size_t len, void *arg);
     void (*on_half_close)(struct rpc_call *call, void *arg); // server: the client will send no more
     void (*on_drained)(struct rpc_call *call, void *arg);    // the queue is empty after -EAGAIN
@@ -71,8 +69,8 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving); // health
 void rpc_server_shutdown(struct rpc_server *server, int grace_ms, void (*done)(void *arg),
                          void *arg);
 
-// connect_timeout_ms bounds a call from its beginning to on_open: name, connect, handshake, and the
-// server's acceptance.
+// connect_timeout_ms bounds a call from its beginning until the server accepts it: name, connect,
+// handshake, answer.
 struct rpc_client *rpc_client_new(struct rpc_loop *loop, const char *address,
                                   int connect_timeout_ms);
 // Calls still open are cancelled; their on_close comes later, before rpc_loop_free returns.

@@ -259,8 +259,6 @@ static void on_init(struct rpc_tag *tag, bool ok)
     call->n_pending--;
     event_del(call->open_timer);
     call->accepted = ok;
-    if (ok && !call->cancelled && call->ops.on_open != NULL)
-        call->ops.on_open(call, call->arg);
     start_recv(call);
     close_when_done(call);
 }

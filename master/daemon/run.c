@@ -138,6 +138,13 @@ static enum result_member_state result_state(const struct cluster_member *m)
     return m->observer ? RESULT_MEMBER_OBSERVER : states[m->state];
 }
 
+static int by_node(const void *a, const void *b)
+{
+    const struct result_member *x = a, *y = b;
+
+    return strcmp(x->node, y->node);
+}
+
 json_t *run_result(const struct run *run, const struct cluster_run *state, int64_t now_ns)
 {
     struct result_member *members = xcalloc(state->n_members, sizeof *members);
@@ -160,6 +167,8 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
             .merged = part->merged,
         };
     }
+    if (state->n_members > 0)
+        qsort(members, state->n_members, sizeof *members, by_node);
     struct result_input in = {
         .run_id = run->id,
         .plan = run->plan,

@@ -1,45 +1,18 @@
-#include "master/daemon/service.h"
+#include "master/daemon/service_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/random.h>
 
 #include "common/clock.h"
 #include "common/jtext.h"
 #include "common/log.h"
-#include "common/result.h"
 #include "common/str.h"
 #include "common/wire.h"
 
 #include "master/daemon/message.h"
-
-struct session {
-    LIST_ENTRY(session) link;
-    struct service *service;
-    struct rpc_call *call;
-    struct cluster_node *node; // NULL before Hello, and again once the cluster has given it up
-    int64_t opened_ns;
-    bool ended; // by us: messages that still come are dropped
-    bool paused;
-    bool state_due; // the newest run state did not fit into the queue
-};
-
-struct service {
-    struct master *master;
-    struct rpc_loop *loop;
-    struct rpc_server *server;
-    struct rpc_method method;
-    struct rpc_arena *arena;
-    LIST_HEAD(, session) sessions;
-    size_t n_sessions;
-    bool closing;
-    struct event *freed; // frees outside of gRPC's call-back
-    void (*done)(void *arg);
-    void *arg;
-};
 
 static int64_t now_ns(void)
 {
@@ -48,19 +21,11 @@ static int64_t now_ns(void)
 
 // --- Ending a session ---
 
-static void end(struct session *s, enum rpc_status status, const char *text)
-{
-    if (s->ended)
-        return;
-    s->ended = true;
-    rpc_call_finish(s->call, status, text);
-}
-
 static void give_up(struct session *s, enum rpc_status status, const char *text)
 {
     struct cluster_node *node = s->node;
 
-    end(s, status, text);
+    service_end(s, status, text);
     s->node = NULL;
     if (node == NULL)
         return;
@@ -83,213 +48,16 @@ void service_end_session(struct service *service, void *session, enum cluster_st
 {
     struct session *s = session;
 
-    if (status == CLUSTER_STATUS_INVALID)
+    if (status == CLUSTER_STATUS_INVALID) {
+        struct log_fields fields = {.node = s->node->name, .event = "bad-message"};
         service->master->bad_messages++;
-    s->node = NULL;
-    end(s, (enum rpc_status)status, text);
-}
-
-// --- Sending ---
-
-static int send_message(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message)
-{
-    Lps__V1__MasterMessage msg = LPS__V1__MASTER_MESSAGE__INIT;
-
-    msg.body_case = body;
-    msg.welcome = message; // whichever body it is: they share their place
-    return s->ended ? -EPIPE : rpc_call_send(s->call, &msg.base);
-}
-
-// What the worker must get and cannot: it reads nothing. It reconnects and hears all of it again.
-static void send_or_end(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message)
-{
-    if (send_message(s, body, message) == -EAGAIN)
-        end(s, RPC_RESOURCE_EXHAUSTED, "the worker does not read what it is sent");
-}
-
-static struct session *session_of(const struct cluster_node *node)
-{
-    return node->session;
-}
-
-static Lps__V1__State member_state(const struct cluster_member *m)
-{
-    static const Lps__V1__State states[CLUSTER_MEMBER_STATE__COUNT] = {
-        [CLUSTER_WAITING] = LPS__V1__STATE__CREATED,
-        [CLUSTER_ACTIVE] = LPS__V1__STATE__RUNNING,
-        [CLUSTER_DONE] = LPS__V1__STATE__STOPPED,
-        [CLUSTER_LOST] = LPS__V1__STATE__FAILED,
-    };
-
-    return states[m->state];
-}
-
-// The caller frees members[0] and members.
-static Lps__V1__RunState run_state(const struct cluster_run *run, char *boot_id)
-{
-    Lps__V1__RunState msg = LPS__V1__RUN_STATE__INIT;
-    Lps__V1__MemberState *members = xcalloc(run->n_members, sizeof *members);
-
-    msg.run = (char *)run->id;
-    msg.state = (Lps__V1__State)run->state;
-    msg.plan_name = run->plan_name;
-    msg.expected = run->expected;
-    msg.counted = run->counted;
-    msg.t0_ns = run->t0_ns;
-    msg.t0_boot_id = run->t0_ns == 0 ? msg.t0_boot_id : boot_id;
-    msg.stop = (Lps__V1__RunState__Stop)run->stop;
-    msg.n_members = run->n_members;
-    msg.members = xcalloc(run->n_members + 1, sizeof *msg.members);
-    msg.members[0] = members;
-    for (size_t i = 0; i < run->n_members; i++) {
-        const struct cluster_member *m = run->members[i];
-        lps__v1__member_state__init(&members[i]);
-        members[i].node = m->node->name;
-        members[i].state = member_state(m);
-        members[i].counted = m->counted;
-        members[i].observer = m->observer;
-        members[i].reason = m->reason == NULL ? members[i].reason : m->reason;
-        msg.members[i] = &members[i];
+        log_event(LOG_WARNING, &fields, "%s: %s", rpc_call_peer(s->call), text);
     }
-    return msg;
-}
-
-void service_send_state(struct service *service, struct cluster_node *node)
-{
-    const struct cluster_run *run = cluster_run(service->master->cluster);
-    struct session *s;
-
-    if (run == NULL)
-        return;
-    Lps__V1__RunState msg = run_state(run, service->master->boot_id);
-    LIST_FOREACH(s, &service->sessions, link)
-    if (s->node != NULL && (node == NULL || s->node == node))
-        s->state_due = send_message(s, LPS__V1__MASTER_MESSAGE__BODY_RUN, &msg) == -EAGAIN;
-    free(msg.members[0]);
-    free(msg.members);
-}
-
-static void reply(struct session *s, const char *submission, const char *run, const char *refusal,
-                  bool observer, bool late)
-{
-    Lps__V1__SubmitReply msg = LPS__V1__SUBMIT_REPLY__INIT;
-
-    msg.submission = (char *)submission;
-    msg.accepted = refusal == NULL;
-    msg.run = (char *)run;
-    msg.reason = refusal == NULL ? msg.reason : (char *)refusal;
-    msg.observer = observer;
-    msg.late = late;
-    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_SUBMIT, &msg);
-}
-
-void service_send_reply(struct service *service, const struct cluster_action *action)
-{
-    (void)service;
-    if (action->node->session != NULL)
-        reply(session_of(action->node), action->submission, action->run,
-              action->accepted ? NULL : action->text, action->observer, action->late);
-}
-
-static bool has_backlog(const struct service *service, const struct session *s, uint64_t limit)
-{
-    const struct cluster_member *m =
-        s->node == NULL ? NULL : cluster_member_of(service->master->cluster, s->node);
-
-    return m != NULL && m->received_seq - m->committed_seq >= limit;
-}
-
-static void pause_or_resume(struct service *service, struct session *s)
-{
-    bool paused =
-        has_backlog(service, s, s->paused ? SERVICE_BACKLOG_MAX / 2 : SERVICE_BACKLOG_MAX);
-
-    if (paused == s->paused || s->ended)
-        return;
-    s->paused = paused;
-    rpc_call_pause(s->call, paused);
-}
-
-void service_send_ack(struct service *service, struct cluster_node *node, const char *run,
-                      uint64_t seq)
-{
-    Lps__V1__Ack msg = LPS__V1__ACK__INIT;
-
-    if (node->session == NULL)
-        return;
-    msg.run = (char *)run;
-    msg.last_seq = seq;
-    send_or_end(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_ACK, &msg);
-    pause_or_resume(service, session_of(node));
-}
-
-void service_send_fin_reply(struct service *service, struct cluster_node *node, const char *run,
-                            bool closed)
-{
-    Lps__V1__FinReply msg = LPS__V1__FIN_REPLY__INIT;
-
-    (void)service;
-    if (node->session == NULL)
-        return;
-    msg.run = (char *)run;
-    msg.closed = closed;
-    send_or_end(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_FIN, &msg);
-}
-
-// A long timeline makes the document larger than a message may be; REST has all of it.
-static char *result_text(json_t *result)
-{
-    char *text = jtext_format(result, false);
-
-    if (strlen(text) <= RPC_MESSAGE_MAX - 4096)
-        return text;
-    free(text);
-    json_t *shorter = json_copy(result);
-    json_object_del(shorter, "timeline");
-    text = jtext_format(shorter, false);
-    json_decref(shorter);
-    return text;
-}
-
-void service_send_result(struct service *service, struct cluster_node *node)
-{
-    const struct run *run = service->master->run;
-    Lps__V1__RunResult msg = LPS__V1__RUN_RESULT__INIT;
-
-    if (node->session == NULL || run == NULL || run->result == NULL)
-        return;
-    char *text = result_text(run->result);
-    msg.run = (char *)run->id;
-    msg.exit_code = (uint32_t)result_exit_code(run->result);
-    msg.result = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
-    send_or_end(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_RESULT, &msg);
-    free(text);
+    s->node = NULL;
+    service_end(s, (enum rpc_status)status, text);
 }
 
 // --- Receiving ---
-
-static void send_welcome(struct session *s)
-{
-    struct master *m = s->service->master;
-    const struct cluster_member *member = cluster_member_of(m->cluster, s->node);
-    Lps__V1__Welcome msg = LPS__V1__WELCOME__INIT;
-    Lps__V1__Resume resume = LPS__V1__RESUME__INIT, *resumes[] = {&resume};
-
-    msg.epoch = s->node->epoch;
-    msg.master = m->conf->cluster.node_name;
-    msg.version = LPS_VERSION;
-    msg.boot_id = m->boot_id;
-    msg.lease_ms = (uint32_t)m->conf->cluster.lease_ms;
-    msg.heartbeat_ms = msg.lease_ms < 3000 ? msg.lease_ms / 3 : 1000;
-    if (member != NULL) {
-        resume.run = (char *)cluster_run(m->cluster)->id;
-        resume.submission = (char *)member->submission;
-        resume.last_seq = member->committed_seq;
-        msg.n_resume = 1;
-        msg.resume = resumes;
-    }
-    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_WELCOME, &msg);
-}
 
 static void refuse_hello(struct session *s, const char *node, enum rpc_status status,
                          const char *why)
@@ -297,7 +65,7 @@ static void refuse_hello(struct session *s, const char *node, enum rpc_status st
     struct log_fields fields = {.node = node, .event = "refused"};
 
     log_event(LOG_WARNING, &fields, "%s: %s", rpc_call_peer(s->call), why);
-    end(s, status, why);
+    service_end(s, status, why);
 }
 
 static void on_hello(struct session *s, const Lps__V1__Hello *msg)
@@ -320,7 +88,7 @@ static void on_hello(struct session *s, const Lps__V1__Hello *msg)
         give_up(s, RPC_RESOURCE_EXHAUSTED, "too many nodes");
         return;
     }
-    send_welcome(s);
+    service_send_welcome(s);
     if (cluster_is_open(m->cluster))
         service_send_state(s->service, s->node);
 }
@@ -332,7 +100,7 @@ static void on_clock(struct session *s, const Lps__V1__ClockPing *msg, int64_t r
     pong.t1_ns = msg->t1_ns;
     pong.t2_ns = received_ns;
     pong.t3_ns = now_ns();
-    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_CLOCK, &pong);
+    service_send(s, LPS__V1__MASTER_MESSAGE__BODY_CLOCK, &pong);
     cluster_clock(s->service->master->cluster, received_ns, s->node, msg->n_samples, msg->rtt_ns,
                   msg->error_ns);
 }
@@ -360,32 +128,45 @@ static bool is_over(const struct master *m, const char *run)
            store_has_run(m->store, run);
 }
 
+// Who joins a run may leave its plan out. 0, or -EINVAL with why not for the worker.
+static int take_plan(struct master *m, const Lps__V1__Submit *msg, char *why, size_t size)
+{
+    const struct cluster_run *run = cluster_run(m->cluster);
+    struct diag d = {0};
+
+    if (msg->plan.len == 0 && cluster_is_open(m->cluster) &&
+        memcmp(run->digest, msg->digest.data, sizeof run->digest) == 0)
+        return 0;
+    int r = plan_parse((const char *)msg->plan.data, msg->plan.len, &d, &m->plan);
+    if (r < 0)
+        snprintf(why, size, "the master does not take the plan: %.200s", d.entry[0].text);
+    diag_done(&d);
+    return r;
+}
+
 static void on_submit(struct session *s, const Lps__V1__Submit *msg)
 {
     struct master *m = s->service->master;
-    struct diag d = {0};
     char new_run[37], why[256];
 
     if (is_over(m, msg->run)) {
-        reply(s, msg->submission, msg->run, "the run is over", false, false);
+        service_answer(s, msg->submission, msg->run, "the run is over", false, false);
         return;
     }
-    if (plan_parse((const char *)msg->plan.data, msg->plan.len, &d, &m->plan) < 0) {
-        snprintf(why, sizeof why, "the master does not take the plan: %.200s", d.entry[0].text);
-        reply(s, msg->submission, "", why, false, false);
-    } else {
-        new_run_id(new_run);
-        struct cluster_submission submission = {.id = msg->submission,
-                                                .digest = msg->digest.data,
-                                                .plan_name = m->plan->name,
-                                                .run = msg->run,
-                                                .new_run = new_run};
-        cluster_submit(m->cluster, now_ns(), s->node, &submission);
-        master_apply(m);
-        plan_free(m->plan);
-        m->plan = NULL;
+    if (take_plan(m, msg, why, sizeof why) < 0) {
+        service_answer(s, msg->submission, "", why, false, false);
+        return;
     }
-    diag_done(&d);
+    new_run_id(new_run);
+    struct cluster_submission submission = {.id = msg->submission,
+                                            .digest = msg->digest.data,
+                                            .plan_name = m->plan == NULL ? "" : m->plan->name,
+                                            .run = msg->run,
+                                            .new_run = new_run};
+    cluster_submit(m->cluster, now_ns(), s->node, &submission);
+    master_apply(m);
+    plan_free(m->plan);
+    m->plan = NULL;
 }
 
 // The run's measured side when it is this one, else NULL.
@@ -408,7 +189,7 @@ static void on_window(struct session *s, const Lps__V1__WindowReport *msg)
     switch (cluster_window(m->cluster, now_ns(), s->node, msg->run, msg->seq, &member)) {
     case CLUSTER_TAKE:
         store_add_window(m->store, msg->run, member->source, msg->seq, w);
-        pause_or_resume(s->service, s);
+        service_pause_or_resume(s->service, s);
         return;
     case CLUSTER_CLOSED:
         master_add_late(m, msg->run, 1, message_requests(msg->window));
@@ -459,7 +240,7 @@ static void on_command(struct session *s, const Lps__V1__Command *msg)
         answer.ok = true;
     }
     answer.text = text;
-    send_or_end(s, LPS__V1__MASTER_MESSAGE__BODY_COMMAND, &answer);
+    service_send(s, LPS__V1__MASTER_MESSAGE__BODY_COMMAND, &answer);
     free(text);
 }
 
@@ -570,45 +351,6 @@ static void on_session(struct rpc_call *call, void *arg)
 
 // --- Once a second ---
 
-static const struct aggregate_point *newest_whole_point(const struct run *run, uint32_t n_active)
-{
-    const struct aggregate_point *newest =
-        aggregate_point_at(run->aggregate, aggregate_newest(run->aggregate));
-
-    for (int64_t k = aggregate_newest(run->aggregate), i = 0; i < 5; i++) {
-        const struct aggregate_point *p = aggregate_point_at(run->aggregate, k - i);
-        if (p != NULL && p->n_sources >= n_active)
-            return p;
-    }
-    return newest;
-}
-
-static void send_progress(struct service *service)
-{
-    const struct cluster_run *state = cluster_run(service->master->cluster);
-    const struct run *run = service->master->run;
-    Lps__V1__Progress msg = LPS__V1__PROGRESS__INIT;
-
-    for (size_t i = 0; i < state->n_members; i++)
-        msg.workers += state->members[i]->state == CLUSTER_ACTIVE && !state->members[i]->observer;
-    const struct aggregate_point *p = newest_whole_point(run, msg.workers);
-    if (p == NULL)
-        return;
-    const struct metrics_series *total = aggregate_total(run->aggregate);
-    msg.run = (char *)run->id;
-    msg.k = p->k;
-    msg.requests = total->n.started;
-    msg.failed = metrics_n_errors(total);
-    msg.rate = (double)p->completed;
-    msg.in_flight = p->in_flight;
-    msg.p50_us = p->p50_us;
-    msg.p99_us = p->p99_us;
-    for (size_t i = 0; i < state->n_members; i++)
-        if (state->members[i]->node->session != NULL)
-            send_message(session_of(state->members[i]->node),
-                         LPS__V1__MASTER_MESSAGE__BODY_PROGRESS, &msg);
-}
-
 void service_tick(struct service *service)
 {
     const struct cluster *cluster = service->master->cluster;
@@ -617,12 +359,12 @@ void service_tick(struct service *service)
     LIST_FOREACH(s, &service->sessions, link)
     {
         if (s->paused)
-            pause_or_resume(service, s);
+            service_pause_or_resume(service, s);
         if (s->node == NULL && now_ns() - s->opened_ns > SERVICE_HELLO_S * NS_PER_S)
-            end(s, RPC_DEADLINE_EXCEEDED, "no Hello came");
+            service_end(s, RPC_DEADLINE_EXCEEDED, "no Hello came");
     }
     if (cluster_is_open(cluster) && cluster_run(cluster)->state == CLUSTER_RUNNING)
-        send_progress(service);
+        service_send_progress(service);
 }
 
 // --- Opening and closing ---

@@ -20,7 +20,7 @@ BROKEN = (
     ('{\n "Clusters": {}\n}', "2:", "Clusters"),
     ('{"Cluster": {"GRPCPort": "5001"}}', "1:", "GRPCPort"),
     ('{"Cluster": {"GRPCPort": 5001.5}}', "1:", "GRPCPort"),
-    ('{"Cluster":\n{"GRPCPort": 0}}', "2:", "GRPCPort"),
+    ('{"Cluster":\n{"GRPCPort": -1}}', "2:", "GRPCPort"),
     ('{"Cluster": {"GRPCPort": 65536}}', "1:", "GRPCPort"),
     ('{"Cluster": {"MasterNodeIsWorker": "yes"}}', "1:", "MasterNodeIsWorker"),
     ('{"Cluster": {"MasterNodeIP": ""}}', "1:", "MasterNodeIP"),
@@ -32,7 +32,7 @@ BROKEN = (
     ('{\n // a comment\n "Cluster": {}}', "2:", "comment"),
     ('\ufeff{"Cluster": {}}', "1:", "byte order mark"),
     ('{"Cluster": {"GRPCPort": 50', "1:", "end"),
-    ('{"Cluster": {"GRPCPort": 1, "GRPCPort": 2}}', "1:", "GRPCPort"),
+    ('{"Cluster": {"GRPCPort": 1, "GRPCPort": 2}}', "1:", "twice"),
     ("", "1:", ""),
     ("[]", "1:", ""),
     ("{} {}", "1:", ""),
@@ -60,7 +60,7 @@ def broken_settings_name_line_and_column(t):
 
 @test
 def all_faults_are_named_at_once(t):
-    path = t.file("broken.json", '{\n"Cluster": {\n"GRPCPort": 0,\n"Lease": "x",\n"Nonsense": 1}}')
+    path = t.file("broken.json", '{\n"Cluster": {\n"GRPCPort": -1,\n"Lease": "x",\n"Nonsense": 1}}')
     process = check(t, "lps-masterd", path, "-n")
     for line in (3, 4, 5):
         assert f"{path}:{line}:" in process.err, process.err
@@ -119,13 +119,13 @@ def usage(t):
 def ports_that_are_taken(t):
     cluster = t.cluster()
     with socket.create_server(("127.0.0.1", cluster.port)):
-        process = check(t, "lps-masterd", cluster.settings("m1"))
-        assert process.popen.returncode > 0 and str(cluster.port) in process.err, process.err
+        process = t.start("m1", program("lps-masterd"), "-c", cluster.settings("m1"), env=cluster.environment("m1"))
+        assert process.wait(10) > 0 and str(cluster.port) in process.err, process.err
     with socket.create_server(("127.0.0.1", cluster.rest_port)):
-        process = check(t, "lps-masterd", cluster.settings("m1"))
-        assert process.popen.returncode > 0 and str(cluster.rest_port) in process.err, process.err
+        process = t.start("m1", program("lps-masterd"), "-c", cluster.settings("m1"), env=cluster.environment("m1"))
+        assert process.wait(10) > 0 and str(cluster.rest_port) in process.err, process.err
     cluster.start_worker("w1")
-    second = t.start("second", program("lps-workerd"), "-c", cluster.settings("w1"), env=cluster.environment("w1"))
+    second = t.start("second", program("lps-workerd"), "-c", cluster.settings("w1"), "-s", cluster.socket("w1"))
     assert second.wait(5) > 0 and cluster.socket("w1") in second.err, second.err
     assert cluster.call("w1", "/healthz")[0] == 200, "the first one keeps its socket"
 
@@ -203,9 +203,8 @@ def worker_tells_systemd_and_takes_its_socket(t):
     status, body = cluster.call("w1", "/healthz")
     assert (status, json.loads(body)) == (200, {"status": "ok"})
     manager.await_note("^WATCHDOG=1")
-    manager.await_note("STATUS=")
     cluster.start_master()
-    manager.await_note(r"STATUS=.*[Cc]onnected|STATUS=.*127\.0\.0\.1")
+    manager.await_note("STATUS=idle$")
     manager.process.signal(signal.SIGTERM)
     manager.await_note("^STOPPING=1")
     assert manager.process.wait(10) == 0

@@ -181,21 +181,29 @@ def a_gap_in_the_sequence_ends_the_stream(t):
 def beside_a_worker_of_ours(t):
     grpc, pb, pb_grpc, _, _ = stubs(t)
     cluster, target = t.cluster(expected=2).start(1), t.target()
-    lps = cluster.lps("w1", "-u", target.http, "-rc", "30", "--json")
+    plan = json.loads(json.dumps(PLAN).replace("http://127.0.0.1:9/", target.http + "/"))
+    mine = str(uuid.uuid4())
+    status, _ = cluster.call("w1", "/v1/submissions", {"submissionId": mine, "plan": plan})
+    assert status == 202
     run = cluster.await_members(1)
     session = Session(grpc, pb, pb_grpc, cluster.port, "foreign")
     t.cleanups.append(session.close)
     session.measure_clock()
-    # The digest is enough to join: the plan is known.
-    session.send(submit=pb.Submit(submission=str(uuid.uuid4()), digest=bytes.fromhex(run["digest"]), plan_name=run["plan"]))
+    session.send(submit=pb.Submit(submission=str(uuid.uuid4()), digest=bytes.fromhex(run["digest"]), plan_name=run["plan"],
+                                  plan=json.dumps(plan).encode()))
+    reply = session.await_answer("submit")
+    assert reply.accepted and reply.run == run["id"], reply
     session.await_answer("run", lambda m: m.run == run["id"] and m.state == pb.RUNNING)
     session.send(window=window(pb, run["id"], 1, 0, 7))
     totals = pb.SeriesTotals(id=0, counters=pb.Counters(started=7, completed=7, bytes_received=700, connects=1),
                              status=[pb.StatusCount(code=200, count=7)])
     session.send(fin=pb.Fin(run=run["id"], seq=2, totals=[totals]))
-    assert lps.wait() == 0
-    assert lps.json()["totals"]["requests"] == 37
-    assert [w["node"] for w in lps.json()["workers"]] == ["foreign", "w1"]
+    session.await_answer("result")
+    document = cluster.result()
+    assert document["verdict"]["exitCode"] == 0 and document["totals"]["requests"] == 37, document["totals"]
+    assert [w["node"] for w in document["workers"]] == ["foreign", "w1"]
+    events = [json.loads(line) for line in cluster.call("w1", f"/v1/submissions/{mine}/events")[1].splitlines() if line[:1] == b"{"]
+    assert events[-1]["event"] == "result" and events[-1]["result"]["totals"] == document["totals"]
 
 
 @test

@@ -134,6 +134,32 @@ static void gauges_add_up_over_peers_and_are_replaced_over_time(void **unused)
     metrics_window_free(b);
 }
 
+// Every field has a value of its own, so that one left out or taken twice shows.
+static void all_counters_add_up(void **unused)
+{
+    struct metrics_window *a = metrics_window_new(0, 1), *b = metrics_window_new(0, 1);
+    struct metrics_series total = {0};
+    uint64_t values[sizeof(struct metrics_counters) / sizeof(uint64_t)], sums[14];
+
+    (void)unused;
+    assert_int_equal(sizeof values, sizeof sums);
+    for (size_t i = 0; i < 14; i++)
+        values[i] = 1000 + i;
+    memcpy(&a->series[0].n, values, sizeof values);
+    memcpy(&b->series[0].n, values, sizeof values);
+    metrics_merge_peer(a, b);
+    memcpy(sums, &a->series[0].n, sizeof sums);
+    for (size_t i = 0; i < 14; i++)
+        assert_int_equal(sums[i], 2 * values[i]);
+    metrics_merge_later(&total, &b->series[0]);
+    metrics_merge_later(&total, &b->series[0]);
+    memcpy(sums, &total.n, sizeof sums);
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(sums[i], 2 * values[i]);
+    metrics_window_free(a);
+    metrics_window_free(b);
+}
+
 static void errors_are_failed_requests_and_statuses_from_400(void **unused)
 {
     struct metrics_series s = {.n = {.failed = 2}};
@@ -169,6 +195,7 @@ int main(void)
         cmocka_unit_test(an_example_is_cut_in_whole_characters),
         cmocka_unit_test(merged_errors_keep_the_earliest_example),
         cmocka_unit_test(gauges_add_up_over_peers_and_are_replaced_over_time),
+        cmocka_unit_test(all_counters_add_up),
         cmocka_unit_test(errors_are_failed_requests_and_statuses_from_400),
         cmocka_unit_test(counters_are_compared_but_for_gauges),
     };

@@ -249,6 +249,27 @@ static void commands_are_found_by_their_first_words(void **state)
     assert_null(options.argument);
 }
 
+static void options_may_come_before_the_command(void **state)
+{
+    (void)state;
+    accepts("--socket", "status", "cancel", "2f1c");
+    assert_int_equal(options.command, OPTIONS_CANCEL);
+    assert_string_equal(text(OPTIONS_SOCKET), "status");
+    assert_string_equal(options.argument, "2f1c");
+    accepts("--socket=x", "cluster", "ready");
+    assert_int_equal(options.command, OPTIONS_CLUSTER_READY);
+    accepts("--json", "status");
+    assert_int_equal(options.command, OPTIONS_STATUS);
+    accepts("-miw", "false", "cluster");
+    assert_int_equal(options.command, OPTIONS_CLUSTER);
+    accepts("-u", "http://a/", "-p", "status");
+    assert_int_equal(options.command, OPTIONS_TEST);
+    refuses("-u: not an option of \"lps status\"", "-u", "http://a/", "status");
+    refuses("ready: unexpected after \"lps cluster\"", "cluster", "--config", "x", "ready");
+    refuses("--socket: the value is missing, expected --socket PATH; see lps --help", "status",
+            "--socket");
+}
+
 static void words_that_are_no_command_are_refused(void **state)
 {
     (void)state;
@@ -257,8 +278,9 @@ static void words_that_are_no_command_are_refused(void **state)
     refuses(": unknown command; see lps --help", "");
     refuses("http://a/: unexpected, did you mean --url http://a/?", "http://a/");
     refuses("https://a/: unexpected, did you mean --url https://a/?", "-rc", "7", "https://a/");
-    refuses("status: unexpected, expected an option; commands come first", "--socket", "x",
-            "status");
+    refuses("a/b: unexpected, did you mean --url a/b?", "--local", "a/b");
+    refuses("run: not supported yet", "--socket", "x", "run", "plan.yaml");
+    refuses("x: unknown command; see lps --help", "-u", "http://a/", "x");
     refuses("now: unexpected after \"lps status\"", "status", "now");
     refuses("b: unexpected after \"lps cancel\"", "cancel", "a", "b");
     refuses("redy: unexpected after \"lps cluster\"", "cluster", "redy");
@@ -392,6 +414,7 @@ int main(void)
         cmocka_unit_test(an_option_of_another_command_is_told_so),
         cmocka_unit_test(what_comes_later_is_refused_by_name),
         cmocka_unit_test(commands_are_found_by_their_first_words),
+        cmocka_unit_test(options_may_come_before_the_command),
         cmocka_unit_test(words_that_are_no_command_are_refused),
         cmocka_unit_test(local_excludes_what_needs_a_daemon),
         cmocka_unit_test(help_wins_over_what_follows_and_misses),

@@ -33,7 +33,7 @@
 struct end {
     struct rpc_call *call;
     struct fixture *f;
-    int n_open, n_messages, n_half_close, n_drained, n_close;
+    int n_messages, n_half_close, n_drained, n_close;
     uint64_t next; // expected t1_ns of the next message
     bool in_order;
     size_t last_len;
@@ -124,14 +124,6 @@ static void send_bytes_when_taken(struct fixture *f, struct end *end, size_t len
     assert_int_equal(r, 0);
 }
 
-static void on_open(struct rpc_call *call, void *arg)
-{
-    struct end *end = arg;
-
-    assert_ptr_equal(call, end->call);
-    end->n_open++;
-}
-
 static void on_message(struct rpc_call *call, const uint8_t *bytes, size_t len, void *arg)
 {
     struct end *end = arg;
@@ -190,8 +182,8 @@ static void on_accepted_close(struct rpc_call *call, enum rpc_status status, con
     free(end);
 }
 
-static const struct rpc_call_ops client_ops = {on_open, on_message, NULL, on_drained, on_close};
-static const struct rpc_call_ops server_ops = {NULL, on_message, on_half_close, on_drained,
+static const struct rpc_call_ops client_ops = {on_message, NULL, on_drained, on_close};
+static const struct rpc_call_ops server_ops = {on_message, on_half_close, on_drained,
                                                on_accepted_close};
 
 static struct end *end_new(struct fixture *f)
@@ -298,11 +290,12 @@ static struct end *open_call(struct fixture *f, const char *path)
     return end;
 }
 
+// With the server's end there, too.
 static struct end *open_session(struct fixture *f)
 {
     struct end *end = open_call(f, SESSION);
 
-    wait_for(f, &end->n_open, 1);
+    wait_for(f, &f->n_calls, f->n_calls + 1);
     return end;
 }
 
@@ -346,7 +339,6 @@ static void messages_sent_before_the_connection_stands_are_delivered(void **stat
     for (int i = 0; i < 10; i++)
         assert_int_equal(send_ping(end->call, (uint64_t)i), 0);
     wait_for(f, &end->n_messages, 10);
-    assert_int_equal(end->n_open, 1);
     assert_true(end->in_order);
     rpc_call_cancel(end->call);
     expect_closed(f, end, RPC_CANCELLED, NULL);
@@ -407,6 +399,7 @@ static void a_call_refused_before_accept_is_closed_with_the_reason(void **state)
     f->behaviour = REFUSE;
 
     struct end *end = open_call(f, SESSION);
+    wait_for(f, &end->n_close, 1);
     expect_closed(f, end, RPC_ALREADY_EXISTS, "two workers are called w1");
     assert_int_equal(f->n_calls, 1);
 }
@@ -545,12 +538,11 @@ static void a_paused_reader_holds_the_sender_until_it_reads_again(void **state)
     size_t n_taken = 0;
     int r, turns = 0;
 
-    // What is on the way (64 KiB of window and what the sockets hold) drains; then nothing does.
-    do {
-        r = send_bytes(end->call, 32 * 1024);
-        n_taken += r == 0;
+    // A window of 64 KiB drains, then nothing does.
+    while ((r = send_bytes(end->call, 32 * 1024)) == 0 && ++turns < 10000) {
+        n_taken++;
         event_base_loop(f->base, EVLOOP_NONBLOCK);
-    } while (r == 0 && ++turns < 10000);
+    }
     assert_int_equal(r, -EAGAIN);
     assert_true(n_taken * 32 * 1024 >= RPC_QUEUE_MAX - 64 * 1024);
     assert_int_equal(f->accepted->n_messages, 0);
@@ -618,7 +610,6 @@ static void a_closed_port_is_connection_refused(void **state)
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     struct end *end = fail_to_connect(f, address, CONNECT_MS, why, sizeof why);
     assert_string_equal(why, "Connection refused");
-    assert_int_equal(end->n_open, 0);
     assert_int_equal(end->n_close, 1);
     expect_closed(f, end, RPC_UNAVAILABLE, NULL);
 }
@@ -633,7 +624,6 @@ static void a_silent_acceptor_is_no_answer_within_the_timeout(void **state)
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     struct end *end = fail_to_connect(f, address, 300, why, sizeof why);
     assert_string_equal(why, "no answer within 0.3 s");
-    assert_int_equal(end->n_open, 0);
     expect_closed(f, end, RPC_UNAVAILABLE, NULL);
     close(fd);
 }
@@ -668,12 +658,12 @@ static void an_http1_server_is_named(void **state)
 
 static void an_address_that_is_none_fails_and_says_something(void **state)
 {
-    static const char *const addresses[] = {"", ":", "127.0.0.1:99999"};
+    static const char *const addresses[] = {"", ":"};
     struct fixture *f = *state;
     char why[200];
 
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
-        struct end *end = fail_to_connect(f, addresses[i], CONNECT_MS, why, sizeof why);
+        struct end *end = fail_to_connect(f, addresses[i], 300, why, sizeof why);
         assert_int_not_equal(why[0], '\0');
         assert_int_not_equal(end->status, RPC_OK);
         free(end);
@@ -689,6 +679,7 @@ static int serve(void)
     struct fixture *f;
 
     setup_loop((void **)&f);
+    f->behaviour = ECHO;
     start_server(f, "127.0.0.1:0");
     puts(f->address);
     fflush(stdout);
@@ -723,7 +714,9 @@ static void a_killed_server_closes_the_stream_at_once(void **state)
     pid_t pid = spawn_server(address, sizeof address);
 
     f->client = rpc_client_new(f->loop, address, CONNECT_MS);
-    struct end *end = open_session(f);
+    struct end *end = open_call(f, SESSION);
+    send_ping(end->call, 0);
+    wait_for(f, &end->n_messages, 1);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     wait_for(f, &end->n_close, 1);
@@ -893,7 +886,7 @@ static void on_health(struct rpc_call *call, const uint8_t *bytes, size_t len, v
 
 static struct end *ask_health(struct fixture *f, const char *path, const char *service)
 {
-    static const struct rpc_call_ops ops = {on_open, on_health, NULL, NULL, on_close};
+    static const struct rpc_call_ops ops = {.on_message = on_health, .on_close = on_close};
     Grpc__Health__V1__HealthCheckRequest m = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     struct end *end = end_new(f);
 

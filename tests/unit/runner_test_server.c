@@ -102,15 +102,12 @@ static bool say_endless_head(struct link *l)
     return false;
 }
 
-static bool hold(struct link *l)
+static void await_release(struct server *s)
 {
-    struct server *s = l->server;
-
     pthread_mutex_lock(&s->lock);
     while (!s->is_released)
         pthread_cond_wait(&s->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
-    return say(l, OK5, strlen(OK5));
 }
 
 static bool count_round(struct link *l, bool first)
@@ -130,7 +127,7 @@ static bool count_round(struct link *l, bool first)
 // Answers that are a text, and what becomes of the connection then.
 static const struct {
     const char *path, *answer;
-    enum { KEEP, CLOSE, RESET, AWAIT_END } then;
+    enum { KEEP, CLOSE, RESET, AWAIT_END, READ_NOTHING } then;
 } answers[] = {
     {"/ok", OK5, KEEP},
     {"/no-content", "HTTP/1.1 204 No Content\r\n\r\n", KEEP},
@@ -152,7 +149,7 @@ static const struct {
     {"/bad-chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n", AWAIT_END},
     {"/hang", "", AWAIT_END},
     {"/hang-in-body", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello", AWAIT_END},
-    {"/early", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", AWAIT_END},
+    {"/early", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", READ_NOTHING},
     {"/early-close", "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", CLOSE},
 };
 
@@ -165,8 +162,10 @@ static bool answer(struct link *l, const char *path)
         return say_split(l);
     if (strcmp(path, "/endless-head") == 0)
         return say_endless_head(l);
-    if (strcmp(path, "/held") == 0)
-        return hold(l);
+    if (strcmp(path, "/held") == 0) {
+        await_release(l->server);
+        return say(l, OK5, strlen(OK5));
+    }
     if (strcmp(path, "/first") == 0 || strcmp(path, "/second") == 0)
         return count_round(l, path[1] == 'f');
     if (strcmp(path, "/second-resets") == 0)
@@ -176,11 +175,19 @@ static bool answer(struct link *l, const char *path)
             continue;
         if (!say(l, answers[i].answer, strlen(answers[i].answer)))
             return false;
-        if (answers[i].then == KEEP)
+        switch (answers[i].then) {
+        case KEEP:
             return true;
-        return answers[i].then == RESET       ? reset(l)
-               : answers[i].then == AWAIT_END ? await_end(l)
-                                              : false;
+        case RESET:
+            return reset(l);
+        case AWAIT_END:
+            return await_end(l);
+        case READ_NOTHING:
+            await_release(l->server);
+            return false;
+        case CLOSE:
+            return false;
+        }
     }
     return false;
 }
@@ -311,7 +318,10 @@ uint16_t server_port(const struct server *s)
     return s->port;
 }
 
-unsigned server_n_first_before_second(const struct server *s)
+unsigned server_n_first_before_second(struct server *s)
 {
-    return s->n_first_before_second;
+    pthread_mutex_lock(&s->lock);
+    unsigned n = s->n_first_before_second;
+    pthread_mutex_unlock(&s->lock);
+    return n;
 }

@@ -15,4 +15,4 @@ uint16_t server_port(const struct server *s);
 void server_await(struct server *s, unsigned n_requests);
 void server_release(struct server *s); // requests of /held are answered, now and later
 // How many requests of /first had come when the first of /second did.
-unsigned server_n_first_before_second(const struct server *s);
+unsigned server_n_first_before_second(struct server *s);

@@ -23,9 +23,10 @@ static void an_idle_worker_without_a_master_says_why(void **state)
 {
     (void)state;
     expect("{\"node\": \"w1\", \"master\": {\"address\": \"127.0.0.1:5001\", \"connected\": false,"
-           " \"message\": \"Connection refused\"}, \"submission\": null, \"cluster\": null}",
+           " \"message\": \"master 127.0.0.1:5001: Connection refused\"}, \"submission\": null, "
+           "\"cluster\": null}",
            "worker      w1\n"
-           "connection  not connected to 127.0.0.1:5001: Connection refused\n");
+           "connection  master 127.0.0.1:5001: Connection refused\n");
 }
 
 static void a_run_is_shown_with_its_members(void **state)
@@ -56,10 +57,10 @@ static void a_run_is_shown_with_its_members(void **state)
 static void a_document_of_another_shape_is_no_harm(void **state)
 {
     (void)state;
-    expect("{}", "worker      ?\n");
-    expect("[1, 2]", "worker      ?\n");
+    expect("{}", "worker      ?\nconnection  not connected to ?\n");
+    expect("[1, 2]", "worker      ?\nconnection  not connected to ?\n");
     expect("{\"node\": 7, \"master\": [], \"cluster\": {\"nodes\": 3, \"run\": {\"members\": {}}}}",
-           "worker      ?\n"
+           "worker      ?\nconnection  not connected to ?\n"
            "master      ?  ?: \n"
            "run         ?  ?: ?, 0 of 0 workers\n");
 }

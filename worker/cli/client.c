@@ -72,6 +72,11 @@ static int explain(struct client *c, CURLcode code)
         return fail(c, -ETIMEDOUT,
                     xasprintf("lps-workerd at %s has not answered within %d s", c->socket_path,
                               CLIENT_CALL_S));
+    if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR)
+        return fail(c, -EPIPE,
+                    xasprintf("lost lps-workerd at %s: it closed the connection (journalctl -u "
+                              "lps-workerd may say why)",
+                              c->socket_path));
     return fail(c, -EIO,
                 xasprintf("lost lps-workerd at %s: %s", c->socket_path, curl_easy_strerror(code)));
 }
@@ -136,6 +141,7 @@ static int begin_call(struct client *c, const char *path)
     free(url);
     curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket_path);
     curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(c->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);

@@ -202,6 +202,11 @@ static size_t name_len(const char *token)
     return strcspn(token, "=:");
 }
 
+static bool is_option(unsigned in_commands, const char *token)
+{
+    return token[0] == '-' && find(in_commands, token, name_len(token)) != OPTIONS_UNDEFINED;
+}
+
 static int unknown_option(enum options_command command, const char *token, struct diag *d)
 {
     int len = (int)name_len(token);
@@ -231,11 +236,10 @@ static int unknown_command(const char *word, struct diag *d)
     for (size_t i = 0; i < sizeof(later_commands) / sizeof(later_commands[0]); i++)
         if (strcasecmp(word, later_commands[i]) == 0)
             return diag_add(d, 0, 0, "%s: not supported yet", word);
-    if (strncasecmp(word, "http://", 7) == 0 || strncasecmp(word, "https://", 8) == 0)
+    if (strpbrk(word, ":/") != NULL)
         return diag_add(d, 0, 0, "%s: unexpected, did you mean --url %s?", word, word);
-    for (enum options_command c = OPTIONS_STATUS; c < OPTIONS_COMMAND__COUNT; c++)
-        if (commands[c].name != NULL)
-            candidate[n++] = commands[c].name;
+    for (enum options_command c = OPTIONS_STATUS; c < OPTIONS_LATER; c++)
+        candidate[n++] = commands[c].name;
     const char *nearest = str_nearest(word, candidate, n);
     return diag_add(d, 0, 0, "%s: unknown command%s%s%s", word,
                     nearest ? ", did you mean lps " : "", nearest ? nearest : "; see lps --help",
@@ -258,26 +262,41 @@ static int match_command(const char *name, int argc, char *const *argv)
     return n;
 }
 
-static int find_command(int argc, char *const *argv, struct diag *d,
-                        enum options_command *ret_command, int *ret_n_words)
+// Where the first word is that is neither an option nor the value of one; argc: nowhere.
+static int find_word(int argc, char *const *argv)
 {
-    int best = 0;
-    enum options_command command = OPTIONS_TEST;
+    bool ignored;
+    int at = 0;
 
-    if (argc > 0 && argv[0][0] != '-') {
-        for (enum options_command c = OPTIONS_STATUS; c < OPTIONS_COMMAND__COUNT; c++) {
-            int n = commands[c].name ? match_command(commands[c].name, argc, argv) : 0;
-            if (n > best) {
-                best = n;
-                command = c;
-            }
-        }
-        if (best == 0)
-            return unknown_command(argv[0], d);
+    while (at < argc && argv[at][0] == '-') {
+        const char *token = argv[at++];
+        size_t len = name_len(token);
+        const struct options_row *row = &rows[find(ANY, token, len)];
+        if (token[len] != '\0' || at == argc)
+            continue;
+        if (row->kind == OPTIONS_FLAG ? str_parse_bool(argv[at], &ignored) == 0
+                                      : row->arg != NULL && !is_option(ANY, argv[at]))
+            at++;
     }
-    *ret_command = command;
-    *ret_n_words = best;
-    return 0;
+    return at;
+}
+
+// OPTIONS_TEST where no words name another one. The command's words are argv[*ret_at] and on.
+static enum options_command find_command(int argc, char *const *argv, int *ret_at, int *ret_n_words)
+{
+    enum options_command command = OPTIONS_TEST;
+    int at = find_word(argc, argv);
+
+    *ret_at = at;
+    *ret_n_words = 0;
+    for (enum options_command c = OPTIONS_STATUS; c < OPTIONS_LATER; c++) {
+        int n = match_command(commands[c].name, argc - at, argv + at);
+        if (n > *ret_n_words) {
+            *ret_n_words = n;
+            command = c;
+        }
+    }
+    return command;
 }
 
 // Decimal digits with at most one point: no sign, exponent, blank, or locale.
@@ -323,11 +342,6 @@ static int parse_value(const struct options_row *row, struct options_value *v, c
     return 0;
 }
 
-static bool is_option(enum options_command command, const char *token)
-{
-    return token[0] == '-' && find(1u << command, token, name_len(token)) != OPTIONS_UNDEFINED;
-}
-
 // Takes the option at argv[*at] and its value, and moves *at behind them.
 static int take_option(struct options *o, int argc, char *const *argv, int *at, struct diag *d)
 {
@@ -353,7 +367,7 @@ static int take_option(struct options *o, int argc, char *const *argv, int *at, 
     if (token[len] != '\0')
         return parse_value(row, v, token + len + 1, d);
 
-    bool has_next = *at < argc && !is_option(o->command, argv[*at]);
+    bool has_next = *at < argc && !is_option(1u << o->command, argv[*at]);
     if (row->kind == OPTIONS_FLAG && (!has_next || str_parse_bool(argv[*at], &ignored) < 0))
         return 0;
     if (!has_next)
@@ -365,10 +379,7 @@ static int take_option(struct options *o, int argc, char *const *argv, int *at, 
 static int take_argument(struct options *o, const char *token, struct diag *d)
 {
     if (o->command == OPTIONS_TEST)
-        return strchr(token, ':') != NULL
-                   ? diag_add(d, 0, 0, "%s: unexpected, did you mean --url %s?", token, token)
-                   : diag_add(d, 0, 0, "%s: unexpected, expected an option; commands come first",
-                              token);
+        return unknown_command(token, d);
     if (commands[o->command].arg == NULL || o->argument != NULL)
         return diag_add(d, 0, 0, "%s: unexpected after \"lps %s\"", token,
                         commands[o->command].name);
@@ -396,12 +407,14 @@ static int check_together(const struct options *o, struct diag *d)
 int options_parse(int argc, char *const *argv, struct diag *d, struct options *ret_options)
 {
     struct options *o = ret_options;
-    int at = 0;
+    int words_at, n_words, at = 0, r = 0;
 
     *o = (struct options){0};
-    int r = find_command(argc, argv, d, &o->command, &at);
+    o->command = find_command(argc, argv, &words_at, &n_words);
     while (r == 0 && at < argc && !options_is_help(o)) {
-        if (argv[at][0] == '-')
+        if (at == words_at && n_words > 0)
+            at += n_words;
+        else if (argv[at][0] == '-')
             r = take_option(o, argc, argv, &at, d);
         else
             r = take_argument(o, argv[at++], d);

@@ -18,6 +18,8 @@
 #include "worker/cli/status.h"
 
 #define SOCKET_DEFAULT "/run/lps/workerd.sock"
+#define ID_MAX         64 // of a submission that another client may have made
+#define ID_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 static const char *socket_path(const struct options *o)
 {
@@ -269,7 +271,7 @@ int remote_cancel(const struct options *o)
             screen_error("no test is open on this worker");
             code = RESULT_CLUSTER;
         }
-    } else if (strlen(id) > 2 * ID_LEN || strspn(id, "0123456789abcdefABCDEF-") != strlen(id)) {
+    } else if (strlen(id) > ID_MAX || strspn(id, ID_CHARACTERS) != strlen(id)) {
         screen_error("cancel %s: expected a submission's id", id);
         code = RESULT_USAGE;
     }

@@ -119,7 +119,8 @@ void screen_result(struct screen *s, const json_t *result, const json_t *node)
 
     progress_clear(&s->progress, &out);
     flush(&out);
-    if (result == NULL) {
+    if (result == NULL && node != NULL) {
+        screen_notice(s, "the result below is this node's own, not the cluster's");
         result = node;
         node = NULL;
     }

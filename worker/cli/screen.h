@@ -21,7 +21,8 @@ void screen_state(struct screen *s, const char *text);
 void screen_numbers(struct screen *s, const struct progress_numbers *n);
 // "lps: text", as a line of its own.
 void screen_notice(struct screen *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-// result and node as in result_format; result NULL prints what node says alone; both NULL nothing.
+// result and node as in result_format; without result that of node alone, and says so; NULL both:
+// nothing.
 void screen_result(struct screen *s, const json_t *result, const json_t *node);
 
 // Without a screen: one line "lps: text"; and one line an entry.

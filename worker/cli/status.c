@@ -26,13 +26,15 @@ static void put_worker(struct buf *out, const json_t *status)
 {
     const json_t *master = json_object_get(status, "master");
     const json_t *submission = json_object_get(status, "submission");
-    const char *message = text_of(master, "message", "");
+    const char *trouble = text_of(master, "message", NULL);
 
     buf_printf(out, "worker      %s\n", text_of(status, "node", "?"));
-    if (json_is_object(master))
-        buf_printf(out, "connection  %s %s%s%s\n",
-                   flag_of(master, "connected") ? "connected to" : "not connected to",
-                   text_of(master, "address", "?"), message[0] != '\0' ? ": " : "", message);
+    if (flag_of(master, "connected") || trouble == NULL)
+        buf_printf(out, "connection  %s to %s\n",
+                   flag_of(master, "connected") ? "connected" : "not connected",
+                   text_of(master, "address", "?"));
+    else
+        buf_printf(out, "connection  %s\n", trouble);
     if (json_is_object(submission))
         buf_printf(out, "submission  %s  %s: %s\n", text_of(submission, "submissionId", "?"),
                    text_of(submission, "state", "?"), text_of(submission, "message", ""));

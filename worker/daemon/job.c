@@ -177,7 +177,7 @@ void job_fin(const struct job *job, Lps__V1__Fin *ret_fin)
     lps__v1__fin__init(ret_fin);
     ret_fin->run = job->run;
     ret_fin->seq = spool_next_seq(job->spool);
-    ret_fin->cancelled = job->fin != NULL ? job->fin->cancelled : m->stop != MEMBER_GO;
+    ret_fin->cancelled = m->cancelled && (job->fin == NULL || job->fin->cancelled);
     if (m->fin_failure != NULL)
         ret_fin->failure = m->fin_failure;
     if (m->late)

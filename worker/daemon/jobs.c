@@ -183,8 +183,11 @@ void jobs_give_link_up(struct jobs *jobs, struct job *job)
 void jobs_give_result(struct jobs *jobs, struct job *job, struct member_event e,
                       const Lps__V1__RunResult *result)
 {
+    bool owed = job->member.state == MEMBER_DELIVERING;
     unsigned actions = member_handle(&job->member, &e);
 
+    if (owed && job->member.state == MEMBER_DONE)
+        jobs_log(jobs, job, LOG_INFO, "delivered", "the master has all it was owed");
     act(jobs, job, actions, result);
     jobs_tell_state(jobs, job, false);
     if (job->member.state == MEMBER_DONE && job->spawn == NULL)

@@ -25,11 +25,23 @@ static bool has_member(const Lps__V1__RunState *state, const char *node)
     return false;
 }
 
+static enum member_stop stop_of(const Lps__V1__RunState *state)
+{
+    switch (state->stop) {
+    case LPS__V1__RUN_STATE__STOP__GO:
+        return MEMBER_GO;
+    case LPS__V1__RUN_STATE__STOP__DRAIN:
+        return MEMBER_DRAIN;
+    default:
+        return MEMBER_ABORT;
+    }
+}
+
 // Ready or Running. T0 is mapped once; without clock samples it waits for on_clock.
 static void give_armed(struct jobs *jobs, struct job *job, const Lps__V1__RunState *state)
 {
     struct member_event e = {
-        .kind = MEMBER_RUN_ARMED, .now_ns = clock_now().ns, .stop = (enum member_stop)state->stop};
+        .kind = MEMBER_RUN_ARMED, .now_ns = clock_now().ns, .stop = stop_of(state)};
 
     if (!job->member.has_t0) {
         int r = uplink_map(jobs->uplink, state->t0_boot_id, state->t0_ns, &e.t0_ns,
@@ -274,6 +286,9 @@ void jobs_on_down(const char *text, bool fresh, void *arg)
         job->up_due = job->fin_sent = false;
         if (job->spool != NULL)
             spool_rewind(job->spool);
+        if (job->progress != NULL)
+            lps__v1__progress__free_unpacked(job->progress, NULL);
+        job->progress = NULL; // of the cluster nothing is known any more
         if (fresh && job->result == NULL)
             feed_send(job->feed, job_notice_event("warning", "%s, retrying", text));
         jobs_give(jobs, job,

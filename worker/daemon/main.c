@@ -118,11 +118,15 @@ static int load_settings(const char *named, struct conf **ret_conf)
     return r < 0 ? EXIT_BAD_USAGE : 0;
 }
 
-// Plain text off loopback is for who asked for it.
+// Where the master is, and that plain text off loopback is for who asked for it.
 static int check_address(const struct conf *conf)
 {
     const char *host = conf->cluster.master_node_ip;
 
+    if (conf->cluster.grpc_port == 0) {
+        fputs("Cluster.GRPCPort is 0: a worker needs to know the master's port\n", stderr);
+        return EXIT_BAD_USAGE;
+    }
     if (conf_is_loopback(host) || conf->cluster.insecure)
         return 0;
     fprintf(stderr,

@@ -12,7 +12,9 @@
 
 // For a late joiner's runner to read its plan before the first request is due.
 #define LATE_LEAD_NS (200 * NS_PER_MS)
-#define TEXT_MAX     300 // what a peer wrote goes to terminals, logs and JSON
+// A master that says that a run is over sends its result with that, or never.
+#define RESULT_LATE_NS (5 * NS_PER_S)
+#define TEXT_MAX       300 // what a peer wrote goes to terminals, logs and JSON
 
 const char *const member_state_name[MEMBER_STATE__COUNT] = {
     [MEMBER_UNDEFINED] = "undefined", [MEMBER_CONNECTING] = "connecting",
@@ -197,6 +199,7 @@ static unsigned armed_starts(struct member *m, const struct member_event *e)
         m->start_ns = e->now_ns + LATE_LEAD_NS;
     m->state = m->start_ns > e->now_ns ? MEMBER_READY : MEMBER_RUNNING;
     m->stop = e->stop;
+    m->cancelled = e->stop != MEMBER_GO;
     if (m->observer)
         return 0;
     if (m->stop != MEMBER_GO) {
@@ -210,6 +213,7 @@ static unsigned armed_starts(struct member *m, const struct member_event *e)
 
 static unsigned armed_stops(struct member *m, const struct member_event *e)
 {
+    m->cancelled = m->cancelled || e->stop != MEMBER_GO;
     return m->observer ? 0 : stop(m, e->stop);
 }
 
@@ -334,6 +338,7 @@ static unsigned cancel_leaves(struct member *m, const struct member_event *e)
 
 static unsigned cancel_stops(struct member *m, const struct member_event *e)
 {
+    m->cancelled = true;
     m->cancel_force = e->force;
     if (m->observer && !m->linked)
         return finish(m, MEMBER_DONE, RESULT_CANCELLED,
@@ -415,7 +420,10 @@ int64_t member_due(const struct member *m)
         return later(m->down_ns, m->config.master_loss_ns);
     case MEMBER_DRAINING:
         if (m->linked)
-            return m->closed_ns == 0 ? INT64_MAX : later(m->closed_ns, m->config.master_loss_ns);
+            return m->closed_ns == 0
+                       ? INT64_MAX
+                       : later(m->closed_ns > m->ended_ns ? m->closed_ns : m->ended_ns,
+                               RESULT_LATE_NS);
         if (m->gave_up)
             return later(m->down_ns, m->config.master_loss_ns);
         return later(m->down_ns > m->ended_ns ? m->down_ns : m->ended_ns, m->config.master_loss_ns);

@@ -86,7 +86,8 @@ struct member {
     int64_t armed_ns, start_ns, k_origin_ns;
     enum member_stop stop;
     bool cancel_force;
-    bool gave_up; // stopped because the master stayed away
+    bool cancelled; // stopped by a user, here or elsewhere
+    bool gave_up;   // stopped because the master stayed away
 
     int64_t ended_ns; // local end
     char *fin_failure;

@@ -342,7 +342,7 @@ int uplink_map(const struct uplink *u, const char *boot_id, int64_t master_ns, i
 
     if (!u->clock_told || !clock_sync_estimate(&u->clock, clock_now().ns, &e))
         return -EAGAIN;
-    if (strcmp(boot_id, u->boot_id) != 0)
+    if (strcmp(boot_id, u->boot_id) != 0 || master_ns < 0 || master_ns > INT64_MAX / 2)
         return -ESTALE;
     // The bound is that at the instant itself: clocks drift until then.
     clock_sync_estimate(&u->clock, master_ns - e.offset_ns, &e);

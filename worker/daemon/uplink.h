@@ -32,7 +32,7 @@ bool uplink_is_up(const struct uplink *u); // Welcome came
 // 0, -EAGAIN (on_drained will come) or -EPIPE: not up.
 int uplink_send(struct uplink *u, const Lps__V1__WorkerMessage *message);
 // An instant of the master's CLOCK_BOOTTIME on the own CLOCK_MONOTONIC. 0; -EAGAIN: too few clock
-// samples yet; -ESTALE: of another boot of the master.
+// samples yet; -ESTALE: of another boot of the master, or no instant.
 int uplink_map(const struct uplink *u, const char *boot_id, int64_t master_ns, int64_t *ret_own_ns,
                int64_t *ret_error_ns);
 const char *uplink_address(const struct uplink *u);

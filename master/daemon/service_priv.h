@@ -1,0 +1,46 @@
+// What service.c (sessions, what they say) and service_send.c (what they are told) share. Loop
+// thread.
+#pragma once
+
+#include <sys/queue.h>
+
+#include "lps.pb-c.h"
+
+#include "master/daemon/service.h"
+
+struct session {
+    LIST_ENTRY(session) link;
+    struct service *service;
+    struct rpc_call *call;
+    struct cluster_node *node; // NULL before Hello, and again once the cluster has given it up
+    int64_t opened_ns;
+    bool ended; // by us: messages that still come are dropped
+    bool paused;
+    bool state_due; // the newest run state did not fit into the queue
+};
+
+struct service {
+    struct master *master;
+    struct rpc_loop *loop;
+    struct rpc_server *server;
+    struct rpc_method method;
+    struct rpc_arena *arena;
+    LIST_HEAD(, session) sessions;
+    size_t n_sessions;
+    bool closing;
+    struct event *freed; // frees outside of gRPC's call-back
+    void (*done)(void *arg);
+    void *arg;
+};
+
+// Further messages of it are dropped; its end comes as on_close.
+void service_end(struct session *s, enum rpc_status status, const char *text);
+// A worker that does not read loses its stream: it reconnects and hears all of it again.
+void service_send(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message);
+// SubmitReply; refusal NULL: accepted.
+void service_answer(struct session *s, const char *submission, const char *run, const char *refusal,
+                    bool observer, bool late);
+void service_send_welcome(struct session *s);
+void service_send_progress(struct service *service);
+// Reads on or not, by what of the member waits for the store.
+void service_pause_or_resume(struct service *service, struct session *s);

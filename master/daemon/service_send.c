@@ -1,0 +1,254 @@
+#include "master/daemon/service_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/jtext.h"
+#include "common/result.h"
+#include "common/str.h"
+
+void service_end(struct session *s, enum rpc_status status, const char *text)
+{
+    if (s->ended)
+        return;
+    s->ended = true;
+    rpc_call_finish(s->call, status, text);
+}
+
+static int send_message(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message)
+{
+    Lps__V1__MasterMessage msg = LPS__V1__MASTER_MESSAGE__INIT;
+
+    msg.body_case = body;
+    msg.welcome = message; // whichever body it is: they share their place
+    return s->ended ? -EPIPE : rpc_call_send(s->call, &msg.base);
+}
+
+void service_send(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message)
+{
+    if (send_message(s, body, message) == -EAGAIN)
+        service_end(s, RPC_RESOURCE_EXHAUSTED, "the worker does not read what it is sent");
+}
+
+static struct session *session_of(const struct cluster_node *node)
+{
+    return node->session;
+}
+
+static Lps__V1__State member_state(const struct cluster_member *m)
+{
+    static const Lps__V1__State states[CLUSTER_MEMBER_STATE__COUNT] = {
+        [CLUSTER_WAITING] = LPS__V1__STATE__CREATED,
+        [CLUSTER_ACTIVE] = LPS__V1__STATE__RUNNING,
+        [CLUSTER_DONE] = LPS__V1__STATE__STOPPED,
+        [CLUSTER_LOST] = LPS__V1__STATE__FAILED,
+    };
+
+    return states[m->state];
+}
+
+// The caller frees members[0] and members.
+static Lps__V1__RunState run_state(const struct cluster_run *run, char *boot_id)
+{
+    Lps__V1__RunState msg = LPS__V1__RUN_STATE__INIT;
+    Lps__V1__MemberState *members = xcalloc(run->n_members, sizeof *members);
+
+    msg.run = (char *)run->id;
+    msg.state = (Lps__V1__State)run->state;
+    msg.plan_name = run->plan_name;
+    msg.expected = run->expected;
+    msg.counted = run->counted;
+    msg.t0_ns = run->t0_ns;
+    msg.t0_boot_id = run->t0_ns == 0 ? msg.t0_boot_id : boot_id;
+    msg.stop = (Lps__V1__RunState__Stop)run->stop;
+    msg.n_members = run->n_members;
+    msg.members = xcalloc(run->n_members + 1, sizeof *msg.members);
+    msg.members[0] = members;
+    for (size_t i = 0; i < run->n_members; i++) {
+        const struct cluster_member *m = run->members[i];
+        lps__v1__member_state__init(&members[i]);
+        members[i].node = m->node->name;
+        members[i].state = member_state(m);
+        members[i].counted = m->counted;
+        members[i].observer = m->observer;
+        members[i].reason = m->reason == NULL ? members[i].reason : m->reason;
+        msg.members[i] = &members[i];
+    }
+    return msg;
+}
+
+void service_send_state(struct service *service, struct cluster_node *node)
+{
+    const struct cluster_run *run = cluster_run(service->master->cluster);
+    struct session *s;
+
+    if (run == NULL)
+        return;
+    Lps__V1__RunState msg = run_state(run, service->master->boot_id);
+    LIST_FOREACH(s, &service->sessions, link)
+    if (s->node != NULL && (node == NULL || s->node == node))
+        s->state_due = send_message(s, LPS__V1__MASTER_MESSAGE__BODY_RUN, &msg) == -EAGAIN;
+    free(msg.members[0]);
+    free(msg.members);
+}
+
+void service_answer(struct session *s, const char *submission, const char *run, const char *refusal,
+                    bool observer, bool late)
+{
+    Lps__V1__SubmitReply msg = LPS__V1__SUBMIT_REPLY__INIT;
+
+    msg.submission = (char *)submission;
+    msg.accepted = refusal == NULL;
+    msg.run = (char *)run;
+    msg.reason = refusal == NULL ? msg.reason : (char *)refusal;
+    msg.observer = observer;
+    msg.late = late;
+    service_send(s, LPS__V1__MASTER_MESSAGE__BODY_SUBMIT, &msg);
+}
+
+void service_send_reply(struct service *service, const struct cluster_action *action)
+{
+    (void)service;
+    if (action->node->session != NULL)
+        service_answer(session_of(action->node), action->submission, action->run,
+                       action->accepted ? NULL : action->text, action->observer, action->late);
+}
+
+static bool has_backlog(const struct service *service, const struct session *s, uint64_t limit)
+{
+    const struct cluster_member *m =
+        s->node == NULL ? NULL : cluster_member_of(service->master->cluster, s->node);
+
+    return m != NULL && m->received_seq - m->committed_seq >= limit;
+}
+
+void service_pause_or_resume(struct service *service, struct session *s)
+{
+    bool paused =
+        has_backlog(service, s, s->paused ? SERVICE_BACKLOG_MAX / 2 : SERVICE_BACKLOG_MAX);
+
+    if (paused == s->paused || s->ended)
+        return;
+    s->paused = paused;
+    rpc_call_pause(s->call, paused);
+}
+
+void service_send_ack(struct service *service, struct cluster_node *node, const char *run,
+                      uint64_t seq)
+{
+    Lps__V1__Ack msg = LPS__V1__ACK__INIT;
+
+    if (node->session == NULL)
+        return;
+    msg.run = (char *)run;
+    msg.last_seq = seq;
+    service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_ACK, &msg);
+    service_pause_or_resume(service, session_of(node));
+}
+
+void service_send_fin_reply(struct service *service, struct cluster_node *node, const char *run,
+                            bool closed)
+{
+    Lps__V1__FinReply msg = LPS__V1__FIN_REPLY__INIT;
+
+    (void)service;
+    if (node->session == NULL)
+        return;
+    msg.run = (char *)run;
+    msg.closed = closed;
+    service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_FIN, &msg);
+}
+
+// A long timeline makes the document larger than a message may be; REST has all of it.
+static char *result_text(json_t *result)
+{
+    char *text = jtext_format(result, false);
+
+    if (strlen(text) <= RPC_MESSAGE_MAX - 4096)
+        return text;
+    free(text);
+    json_t *shorter = json_copy(result);
+    json_object_del(shorter, "timeline");
+    text = jtext_format(shorter, false);
+    json_decref(shorter);
+    return text;
+}
+
+void service_send_result(struct service *service, struct cluster_node *node)
+{
+    const struct run *run = service->master->run;
+    Lps__V1__RunResult msg = LPS__V1__RUN_RESULT__INIT;
+
+    if (node->session == NULL || run == NULL || run->result == NULL)
+        return;
+    char *text = result_text(run->result);
+    msg.run = (char *)run->id;
+    msg.exit_code = (uint32_t)result_exit_code(run->result);
+    msg.result = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
+    service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_RESULT, &msg);
+    free(text);
+}
+
+void service_send_welcome(struct session *s)
+{
+    struct master *m = s->service->master;
+    const struct cluster_member *member = cluster_member_of(m->cluster, s->node);
+    Lps__V1__Welcome msg = LPS__V1__WELCOME__INIT;
+    Lps__V1__Resume resume = LPS__V1__RESUME__INIT, *resumes[] = {&resume};
+
+    msg.epoch = s->node->epoch;
+    msg.master = m->conf->cluster.node_name;
+    msg.version = LPS_VERSION;
+    msg.boot_id = m->boot_id;
+    msg.lease_ms = (uint32_t)m->conf->cluster.lease_ms;
+    msg.heartbeat_ms = msg.lease_ms < 3000 ? msg.lease_ms / 3 : 1000;
+    if (member != NULL) {
+        resume.run = (char *)cluster_run(m->cluster)->id;
+        resume.submission = (char *)member->submission;
+        resume.last_seq = member->committed_seq;
+        msg.n_resume = 1;
+        msg.resume = resumes;
+    }
+    service_send(s, LPS__V1__MASTER_MESSAGE__BODY_WELCOME, &msg);
+}
+
+static const struct aggregate_point *newest_whole_point(const struct run *run, uint32_t n_active)
+{
+    const struct aggregate_point *newest =
+        aggregate_point_at(run->aggregate, aggregate_newest(run->aggregate));
+
+    for (int64_t k = aggregate_newest(run->aggregate), i = 0; i < 5; i++) {
+        const struct aggregate_point *p = aggregate_point_at(run->aggregate, k - i);
+        if (p != NULL && p->n_sources >= n_active)
+            return p;
+    }
+    return newest;
+}
+
+void service_send_progress(struct service *service)
+{
+    const struct cluster_run *state = cluster_run(service->master->cluster);
+    const struct run *run = service->master->run;
+    Lps__V1__Progress msg = LPS__V1__PROGRESS__INIT;
+
+    for (size_t i = 0; i < state->n_members; i++)
+        msg.workers += state->members[i]->state == CLUSTER_ACTIVE && !state->members[i]->observer;
+    const struct aggregate_point *p = newest_whole_point(run, msg.workers);
+    if (p == NULL)
+        return;
+    const struct metrics_series *total = aggregate_total(run->aggregate);
+    msg.run = (char *)run->id;
+    msg.k = p->k;
+    msg.requests = total->n.started;
+    msg.failed = metrics_n_errors(total);
+    msg.rate = (double)p->completed;
+    msg.in_flight = p->in_flight;
+    msg.p50_us = p->p50_us;
+    msg.p99_us = p->p99_us;
+    for (size_t i = 0; i < state->n_members; i++)
+        if (state->members[i]->node->session != NULL)
+            send_message(session_of(state->members[i]->node),
+                         LPS__V1__MASTER_MESSAGE__BODY_PROGRESS, &msg);
+}
