@@ -323,10 +323,12 @@ class Stage:
     def strike(self):
         """Stops everything, newest first; says what a sanitizer found."""
         runners = [child for p in self.processes for child in children(p.pid)]
-        for process in reversed(self.processes):
-            process.stop()
-        for cleanup in reversed(self.cleanups):
-            cleanup()
+        try:
+            for process in reversed(self.processes):
+                process.stop()
+        finally:
+            for cleanup in reversed(self.cleanups):
+                cleanup()
         for pid in runners:
             until(f"process {pid} is gone", lambda pid=pid: not is_alive(pid), 5)
         found = [p.name for p in self.processes if SANITIZER.search(p.err)]
@@ -364,7 +366,7 @@ def _run_one(function):
     except BaseException:
         try:
             stage.strike()
-        except AssertionError as error:
+        except Exception as error:
             print(f"# and: {error}")
         stage.show()
         raise

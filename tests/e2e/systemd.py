@@ -30,7 +30,7 @@ class Host:
             raise Skip("needs root for namespaces and mounts (netns)")
         if subprocess.run(["unshare", "-m", "-n", "-p", "-f", "true"], check=False).returncode != 0:
             raise Skip("namespaces cannot be made here (netns)")
-        self.stage = stage
+        self.unshare = None
         self.groups = [os.path.join(root, f"lps-test-{os.getpid()}") for root in cgroup_roots()]
         stage.cleanups.append(self._remove_groups)
         for group in self.groups:
@@ -53,7 +53,7 @@ class Host:
                 f.write(str(os.getpid()))
 
     def _remove_groups(self):
-        if self.unshare.popen.poll() is None:
+        if self.unshare:
             self.unshare.kill()
         for group in self.groups:
             def gone(group=group):
@@ -109,7 +109,8 @@ def life_of_the_units(host):
     for unit, user in (("lps-masterd", "lps-master"), ("lps-workerd", "lps-worker")):
         pid = host.show(unit, "MainPID")
         assert host.on("ps", "-o", "user:20=,group:20=", "-p", pid).stdout.split() == [user, user]
-        assert host.show(unit, "Type") == "notify" and host.show(unit, "StatusText"), unit
+        assert host.show(unit, "Type") == "notify"
+        until(f"{unit} tells its status", lambda unit=unit: host.show(unit, "StatusText"), 5)
     assert host.on("stat", "-c", "%U %G %a", "/run/lps/workerd.sock").stdout.split() == ["root", "lps", "660"]
 
     # The settings that are installed make a cluster of one.
