@@ -17,6 +17,7 @@ const bundled = await build({
 
 const files = [
   { path: "/", type: "text/html; charset=utf-8", bytes: readFileSync("src/index.html") },
+  { path: "/icon.svg", type: "image/svg+xml", bytes: readFileSync("src/icon.svg") },
   ...bundled.outputFiles.map((file) => ({
     path: "/" + file.path.replace(/^.*[/\\]/, ""),
     type: file.path.endsWith(".css") ? "text/css; charset=utf-8" : "text/javascript; charset=utf-8",

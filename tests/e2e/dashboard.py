@@ -104,7 +104,8 @@ def page_shows_what_rest_says(t):
         browser.resize(360, 1400)
         assert browser.read()["width"] <= 0, "the page is wider than a narrow window"
         keep(browser, "narrow")
-        assert browser.complaints() == []
+        complaints = browser.complaints()
+        assert not complaints, complaints
     finally:
         browser.close()
 

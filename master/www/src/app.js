@@ -44,16 +44,18 @@ function Tile({ name, value, note, id, bad }) {
 function Tiles({ feed }) {
   const { points, totals } = feed;
   const last = points.k.length - 1;
+  const running = feed.state.run?.state === "Running";
+  const now = (text) => (running ? `${text} now` : "");
   const at = (key) => (last >= 0 ? points[key][last] : null);
   return html`<div class="tiles" id="tiles" data-run=${feed.run} data-k=${feed.k}>
-    <${Tile} name="requests" id="requests" value=${count(totals?.requests)} note=${`${short(at("completed"))}/s now`} />
+    <${Tile} name="requests" id="requests" value=${count(totals?.requests)} note=${now(short(at("completed")) + "/s")} />
     <${Tile} name="errors" id="errors" value=${count(totals?.errors)} bad=${totals?.errors > 0}
       note=${totals ? percent(totals.errors, totals.completed + totals.failed) : "–"} />
-    <${Tile} name="p50" id="p50" value=${micros(totals?.p50Us)} note=${`${micros(at("p50Us"))} now`} />
-    <${Tile} name="p99" id="p99" value=${micros(totals?.p99Us)} note=${`${micros(at("p99Us"))} now`} />
+    <${Tile} name="p50" id="p50" value=${micros(totals?.p50Us)} note=${now(micros(at("p50Us")))} />
+    <${Tile} name="p99" id="p99" value=${micros(totals?.p99Us)} note=${now(micros(at("p99Us")))} />
     <${Tile} name="in flight" value=${count(at("inFlight"))} note=${`${count(at("workers"))} workers`} />
-    <${Tile} name="received" value=${last >= 0 ? bytes(at("bytesReceived")) + "/s" : "–"}
-      note=${last >= 0 ? `sent ${bytes(at("bytesSent"))}/s` : ""} />
+    <${Tile} name="received" value=${running && last >= 0 ? bytes(at("bytesReceived")) + "/s" : "–"}
+      note=${running && last >= 0 ? `sent ${bytes(at("bytesSent"))}/s` : ""} />
   </div>`;
 }
 

@@ -2,6 +2,8 @@
 import { html, useEffect, useRef } from "./ui.js";
 import uPlot from "uplot";
 
+const SECONDS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 18000, 36000, 86400];
+
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function options(width, lines, format, bars) {
@@ -13,7 +15,7 @@ function options(width, lines, format, bars) {
     legend: { live: true },
     scales: { x: { time: false }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((t) => `${t} s`) },
+      { ...axis, size: 30, incrs: SECONDS, values: (_, ticks) => ticks.map((t) => `${t} s`) },
       { ...axis, size: 64, values: (_, ticks) => ticks.map(format) },
     ],
     series: [
