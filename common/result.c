@@ -342,7 +342,6 @@ json_t *result_build(const struct result_input *in)
     json_t *flags = json_array(), *workers = json_array(),
            *reconciliation = reconciliation_json(in);
     json_t *verdict = in->running ? json_null() : verdict_json(in, reconciliation, flags);
-    uint8_t digest[32];
     char hex[65];
     size_t n_points;
     const struct aggregate_point *points = aggregate_points(in->aggregate, &n_points);
@@ -351,8 +350,7 @@ json_t *result_build(const struct result_input *in)
         json_array_append_new(flags, json_string("cancelled"));
     if (!in->durable)
         json_array_append_new(flags, json_string("not-durable"));
-    plan_digest(in->plan, digest);
-    str_hex(digest, sizeof digest, hex);
+    str_hex(in->digest, 32, hex);
     for (size_t i = 0; i < in->n_members; i++)
         json_array_append_new(workers, member_json(&in->members[i]));
     return json_pack("{s:s s:{s:s s:s s:s s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o}",

@@ -44,7 +44,8 @@ struct result_member {
 
 struct result_input {
     const char *run_id;
-    const struct plan *plan;
+    const struct plan *plan; // perhaps redacted
+    const uint8_t *digest;   // 32 bytes: plan_digest of the plan that was run
     int64_t started_wall_ms;
     int64_t duration_ns; // T0 to the last completion known
     bool running;        // not over: no verdict yet

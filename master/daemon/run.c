@@ -172,6 +172,7 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
     struct result_input in = {
         .run_id = run->id,
         .plan = run->plan,
+        .digest = state->digest,
         .started_wall_ms = run->started_ms,
         .duration_ns = run_duration_ns(run, state, now_ns),
         .running = state->ended_ns == 0,

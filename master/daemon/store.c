@@ -70,11 +70,13 @@ static int64_t commit_jobs(struct store *s, struct store_jobs *jobs)
     return began_ns;
 }
 
+// A read waits for what was handed over before it, so that whoever was told of a run's end finds
+// it.
 static void wait_for_jobs(struct store *s, int64_t next_commit_ns)
 {
     struct timespec until = {next_commit_ns / NS_PER_S, next_commit_ns % NS_PER_S};
 
-    while (!s->stopping && STAILQ_EMPTY(&s->reads)) {
+    while (!s->stopping && (STAILQ_EMPTY(&s->reads) || !STAILQ_EMPTY(&s->writes))) {
         if (STAILQ_EMPTY(&s->writes))
             pthread_cond_wait(&s->wake, &s->mutex);
         else if (pthread_cond_timedwait(&s->wake, &s->mutex, &until) == ETIMEDOUT)
@@ -95,10 +97,8 @@ static void *store_thread(void *arg)
         STAILQ_INIT(&writes);
         wait_for_jobs(s, next_commit_ns);
         jobs_take(&reads, &s->reads);
-        if (s->stopping || clock_now().ns >= next_commit_ns) {
-            jobs_take(&writes, &s->writes);
-            s->n_events = 0;
-        }
+        jobs_take(&writes, &s->writes);
+        s->n_events = 0;
         pthread_mutex_unlock(&s->mutex);
         if (!STAILQ_EMPTY(&writes))
             next_commit_ns = commit_jobs(s, &writes) + STORE_COMMIT_MS * NS_PER_MS;

@@ -50,8 +50,8 @@ def two_workers_one_result(t):
     reconciled(document, target)
     stored = cluster.result()
     assert stored["totals"] == document["totals"] and stored["run"]["id"] == document["run"]["id"]
-    until("it is listed", lambda: [(r["id"], r["state"], r["exitCode"], r["requests"], r["workers"])
-                                   for r in get(cluster.rest + "/api/v1/runs")["runs"]] == [(stored["run"]["id"], "Stopped", 0, 1400, 2)])
+    assert [(r["id"], r["state"], r["exitCode"], r["requests"], r["workers"]) for r in get(cluster.rest + "/api/v1/runs")["runs"]] \
+        == [(stored["run"]["id"], "Stopped", 0, 1400, 2)], "who was told of the end finds it stored"
 
 
 @test

@@ -13,6 +13,7 @@ static const char plan_text[] =
 
 struct fixture {
     struct plan *plan;
+    uint8_t digest[32];
     struct aggregate *aggregate;
     struct result_member members[2];
     struct result_input in;
@@ -25,6 +26,7 @@ static int set_up(void **state)
 
     if (plan_parse(plan_text, strlen(plan_text), &d, &f->plan) < 0)
         return -1;
+    plan_digest(f->plan, f->digest);
     f->aggregate = aggregate_new(1, 10);
     for (int i = 0; i < 2; i++)
         f->members[i] = (struct result_member){.node = i == 0 ? "w1" : "w2",
@@ -35,6 +37,7 @@ static int set_up(void **state)
                                                .start_error_ns = 100000};
     f->in = (struct result_input){.run_id = "0f1e2d3c-0000-4000-8000-000000000000",
                                   .plan = f->plan,
+                                  .digest = f->digest,
                                   .started_wall_ms = 1,
                                   .duration_ns = 2000000000,
                                   .durable = true,

@@ -180,8 +180,10 @@ static int start_runner(struct local *l, const struct conf *conf, const struct p
 static int finish(struct local *l)
 {
     char id[ID_LEN + 1];
+    uint8_t digest[32];
 
     id_make(id);
+    plan_digest(l->plan, digest);
     l->member.state = l->failure == NULL ? RESULT_MEMBER_DONE : RESULT_MEMBER_LOST;
     l->member.reason = l->failure;
     l->member.merged = aggregate_total(l->aggregate)->n;
@@ -193,6 +195,7 @@ static int finish(struct local *l)
     json_t *result = result_build(&(struct result_input){
         .run_id = id,
         .plan = l->plan,
+        .digest = digest,
         .started_wall_ms = l->started_wall_ms,
         .duration_ns = l->duration_ns,
         .cancelled = l->n_signals > 0,

@@ -154,6 +154,7 @@ static json_t *node_document(const struct job *job, const char *node)
     return result_build(&(struct result_input){
         .run_id = job->run,
         .plan = job->submission->plan,
+        .digest = job->submission->digest,
         .started_wall_ms = job->started_wall_ms,
         .duration_ns = job->end_ns > m->start_ns ? job->end_ns - m->start_ns : 0,
         .cancelled = fin.cancelled,

@@ -101,8 +101,8 @@ static void finish(struct jobs *jobs, struct job *job, const Lps__V1__RunResult 
     if (result != NULL)
         document = json_loadb((const char *)result->result.data, result->result.len, 0, NULL);
     job->result = job_result_event(job, node, document);
-    jobs_log(jobs, job, LOG_NOTICE, "submission-over", "over with exit code %d%s%s",
-             job->member.exit_code, why != NULL ? ": " : "", why != NULL ? why : "");
+    jobs_log(jobs, job, LOG_NOTICE, "finished", "over with exit code %d%s%s", job->member.exit_code,
+             why != NULL ? ": " : "", why != NULL ? why : "");
     feed_send(job->feed, json_incref(job->result));
     feed_end(job->feed);
 }
@@ -253,8 +253,10 @@ static void on_end(struct job *job, const char *failure, void *arg)
 {
     struct jobs *jobs = arg;
 
-    jobs_log(jobs, job, failure == NULL ? LOG_INFO : LOG_ERR, "runner-end", "%s",
-             failure == NULL ? "runner ended" : failure);
+    if (failure != NULL)
+        jobs_log(jobs, job, LOG_ERR, "runner-failed", "%s", failure);
+    else
+        jobs_log(jobs, job, LOG_INFO, "runner-end", "runner ended");
     if (failure != NULL && job->result == NULL)
         feed_send(job->feed, job_notice_event("error", "%s", failure));
     jobs_give(

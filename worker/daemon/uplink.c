@@ -127,7 +127,7 @@ static void take_welcome(struct uplink *u, const Lps__V1__Welcome *welcome)
     int64_t heartbeat_ms =
         welcome->heartbeat_ms > HEARTBEAT_MIN_MS ? welcome->heartbeat_ms : HEARTBEAT_MIN_MS;
     struct timeval tv = {heartbeat_ms / 1000, heartbeat_ms % 1000 * 1000};
-    struct log_fields fields = {.node = u->conf->cluster.node_name, .event = "master-connected"};
+    struct log_fields fields = {.node = u->conf->cluster.node_name, .event = "stream-up"};
 
     if (u->up) {
         drop(u, "said welcome twice");
@@ -215,7 +215,7 @@ static void retry_later(struct uplink *u)
 
 static void tell_trouble(struct uplink *u, const char *reason, int64_t elapsed_ms)
 {
-    struct log_fields fields = {.node = u->conf->cluster.node_name, .event = "master-away"};
+    struct log_fields fields = {.node = u->conf->cluster.node_name, .event = "stream-down"};
     bool fresh = u->reason == NULL || strcmp(u->reason, reason) != 0;
 
     if (fresh) {
