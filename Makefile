@@ -1,6 +1,6 @@
 # make            build everything          make demo        a cluster on loopback, from nothing
 # make check      all tests                 make check-fast  the part under a minute
-# make fuzz T=x SECONDS=60                  make install DESTDIR= prefix=/usr
+# make fuzz T=http1 SECONDS=60       make install DESTDIR= prefix=/usr
 # SAN=address,undefined | SAN=thread | COV=1 are variants with a build directory of their own; V=1 shows commands.
 
 VERSION := 0.1.0
@@ -31,7 +31,7 @@ CFLAGS += -O0 --coverage
 LDFLAGS += --coverage
 endif
 
-# What each program may link (ARCHITECTURE in docs/architecture.md).
+# What each program may link.
 LIBS_lps         := -lcurl -ljansson -lcrypto -lprotobuf-c -levent_core
 LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lcrypto
 LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lssl -lcrypto
@@ -136,13 +136,14 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(B)/bench/target
 	$(Q)tests/demo --build $(B)
 
+# libFuzzer starts from the corpus in the tree, and keeps what it finds under build/fuzz.
 SECONDS ?= 60
-FUZZ_SRC = $(SRC_common) $(filter-out %/main.c,$(SRC_lps) $(SRC_lps-workerd) $(SRC_lps-runner) $(SRC_lps-masterd)) \
-	$(filter %.pb-c.c,$(SRC_gen))
-fuzz: $(G)/lps.pb-c.h $(G)/health.pb-c.h
+FUZZ_SRC = $(filter-out %/main.c,$(ALL_SRC))
+fuzz: $(G)/lps.pb-c.c $(G)/health.pb-c.c $(G)/www_assets.c
 	$(call say,FUZZ,$(T) for $(SECONDS) s)
-	$(Q)mkdir -p build/fuzz/$(T).corpus && cd build/fuzz && \
-	for f in $(sort $(FUZZ_SRC)); do echo $$f; done | (cd $(CURDIR) && tests/fuzz/build.sh $(T) '$(CPPFLAGS)')
+	$(Q)mkdir -p build/fuzz/$(T).corpus
+	$(Q)clang $(filter-out -MMD -MP,$(CPPFLAGS)) -g -O1 -std=c11 -pthread -fsanitize=fuzzer$(comma)address$(comma)undefined \
+		-fno-sanitize-recover=all -w -o build/fuzz/$(T) tests/fuzz/$(T)_fuzz.c $(FUZZ_SRC) $(LIBS_test)
 	$(Q)build/fuzz/$(T) -max_total_time=$(SECONDS) -max_len=65536 build/fuzz/$(T).corpus tests/fuzz/corpus/$(T)
 
 # --- Install ---
