@@ -215,6 +215,7 @@ const struct cluster_action *cluster_next_action(struct cluster *c);
 
 // The run that is open or the last one; NULL: none yet.
 const struct cluster_run *cluster_run(const struct cluster *c);
+uint32_t cluster_n_active(const struct cluster_run *run); // members that make load now
 // The master's global state: that of the open run, else Created.
 enum cluster_state cluster_global_state(const struct cluster *c);
 bool cluster_is_open(const struct cluster *c);

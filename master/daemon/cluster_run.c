@@ -35,6 +35,15 @@ struct cluster_member *cluster_member_by_submission(const struct cluster_run *ru
     return NULL;
 }
 
+uint32_t cluster_n_active(const struct cluster_run *run)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < run->n_members; i++)
+        n += run->members[i]->state == CLUSTER_ACTIVE && !run->members[i]->observer;
+    return n;
+}
+
 // LPS_EVENT of reaching a state, docs/journal.md.
 static const char *const run_event[CLUSTER_STATE__COUNT] = {
     [CLUSTER_CREATED] = "submitted", [CLUSTER_READY] = "ready",     [CLUSTER_RUNNING] = "running",

@@ -286,6 +286,16 @@ void master_apply(struct master *m)
 
 // --- What the store did ---
 
+// Every worker's part of the newest second is in: viewers need not wait for the tick, which may
+// fall between two parts.
+static bool is_second_whole(const struct master *m)
+{
+    const struct aggregate *a = m->run->aggregate;
+    const struct aggregate_point *p = aggregate_point_at(a, aggregate_newest(a));
+
+    return p != NULL && p->n_sources >= cluster_n_active(cluster_run(m->cluster));
+}
+
 static void on_commit(const char *run, uint32_t source, uint64_t seq,
                       const struct metrics_window *w, int error, void *arg)
 {
@@ -302,6 +312,8 @@ static void on_commit(const char *run, uint32_t source, uint64_t seq,
         master_add_late(m, run, w != NULL, requests);
     } else if (w != NULL) {
         run_add_window(ours, source, w);
+        if (m->web != NULL && is_second_whole(m))
+            web_publish_frame(m->web);
     } else {
         run_commit_fin(ours, source);
         failure = run_part_at(ours, source)->fin.failure;

@@ -233,8 +233,7 @@ void service_send_progress(struct service *service)
     const struct run *run = service->master->run;
     Lps__V1__Progress msg = LPS__V1__PROGRESS__INIT;
 
-    for (size_t i = 0; i < state->n_members; i++)
-        msg.workers += state->members[i]->state == CLUSTER_ACTIVE && !state->members[i]->observer;
+    msg.workers = cluster_n_active(state);
     const struct aggregate_point *p = newest_whole_point(run, msg.workers);
     if (p == NULL)
         return;

@@ -696,8 +696,10 @@ static void a_master_that_is_no_worker_opens_the_run_and_watches(void **unused)
     join(&w, 0);
     assert_int_equal(state(&w), CLUSTER_READY);
     pass(&w, LEAD);
+    assert_int_equal(cluster_n_active(cluster_run(w.c)), 1); // not the observer
     finish(&w, 0, 1);
     assert_int_equal(state(&w), CLUSTER_STOPPED);
+    assert_int_equal(cluster_n_active(cluster_run(w.c)), 0);
     assert_int_equal(cluster_run(w.c)->min_members, 1);
     world_end(&w);
 }
