@@ -1,5 +1,6 @@
 // Settings: lpsSettings.json, one table of keys for parsing, checking, printing and documentation.
-// PURE but for conf_load, conf_edit and conf_take_host_name.
+// PURE but for conf_load, conf_load_or_default, conf_edit and
+// conf_take_host_name.
 #pragma once
 
 #include <stdbool.h>
@@ -52,6 +53,9 @@ int conf_parse(const char *text, size_t len, struct diag *d, struct conf **ret_c
 // With the host's name where NodeName is absent. 0; -ENOENT (missing is an error only to who named
 // it: others take conf_new and conf_take_host_name); -EINVAL with entries in d; -errno.
 int conf_load(const char *path, struct diag *d, struct conf **ret_conf);
+// The file that was named; NULL: the default one, or all defaults with the host's name where that
+// is missing. Sets the file of d. Otherwise as conf_load.
+int conf_load_or_default(const char *named, struct diag *d, struct conf **ret_conf);
 // 0, or -EINVAL with an entry in d: the host's name is none for a node.
 int conf_take_host_name(struct conf *conf, struct diag *d);
 // Effective settings as a file that parses to the same; the caller frees.

@@ -74,6 +74,23 @@ int conf_load(const char *path, struct diag *d, struct conf **ret_conf)
     return 0;
 }
 
+int conf_load_or_default(const char *named, struct diag *d, struct conf **ret_conf)
+{
+    d->file = named != NULL ? named : CONF_PATH_DEFAULT;
+    int r = conf_load(d->file, d, ret_conf);
+    if (r != -ENOENT || named != NULL)
+        return r;
+
+    struct conf *conf = conf_new();
+    d->file = NULL;
+    r = conf_take_host_name(conf, d);
+    if (r == 0)
+        *ret_conf = conf;
+    else
+        conf_free(conf);
+    return r;
+}
+
 // A value from the command line: what reads as a number, true or false is one where the key wants
 // it; conf_parse judges the rest.
 static json_t *to_json(const struct conf_row *row, const char *text)

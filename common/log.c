@@ -29,37 +29,22 @@ static atomic_int max_priority = LOG_INFO;
 static const char *program = "lps";
 static int socket_fd = -1; // SINK_SOCKET
 
-// Length of the UTF-8 character at p (RFC 3629), 0 where none is; control characters count as none.
-static size_t printable(const unsigned char *p, const unsigned char *end)
-{
-    size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
-    uint32_t c = n == 1 ? *p : *p & (0x7fu >> n);
-    static const uint32_t least[] = {0, 0x20, 0xa0, 0x800, 0x10000};
-
-    if (c == 0x7f || (*p >= 0x80 && *p < 0xc2) || *p > 0xf4 || n > (size_t)(end - p))
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3f);
-    }
-    return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
-}
-
 // One line that no terminal acts upon: other bytes as \xNN.
 static void add_escaped(struct buf *out, const char *text, size_t max)
 {
     size_t len = strnlen(text, max + 1);
-    const unsigned char *p = (const unsigned char *)text, *end = p + (len > max ? max : len);
+    const char *p = text, *end = text + (len > max ? max : len);
 
     while (p < end) {
-        size_t n = printable(p, end);
+        size_t n = str_printable(p);
+        if (n > (size_t)(end - p))
+            n = 0;
         if (n > 0)
             buf_append(out, p, n);
         else if (*p == '\n')
             buf_puts(out, "\\n");
         else
-            buf_printf(out, "\\x%02x", *p);
+            buf_printf(out, "\\x%02x", (unsigned char)*p);
         p += n > 0 ? n : 1;
     }
     if (len > max)

@@ -142,8 +142,7 @@ int str_parse_bool(const char *s, bool *ret_value)
     return 0;
 }
 
-// Length of the printable UTF-8 character at s, 0 where none is.
-static size_t character(const char *s)
+size_t str_printable(const char *s)
 {
     const unsigned char *p = (const unsigned char *)s;
     static const uint32_t least[] = {0, ' ', 0xa0, 0x800, 0x10000};
@@ -165,7 +164,7 @@ char *str_clean(const char *s, size_t max)
     struct buf out = {0};
 
     while (*s != '\0') {
-        size_t n = character(s), len = n > 0 ? n : 1;
+        size_t n = str_printable(s), len = n > 0 ? n : 1;
         if (out.len + len > max)
             break;
         buf_append(&out, n > 0 ? s : "?", len);

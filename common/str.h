@@ -43,6 +43,9 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
 // A copy of at most max bytes for one line of text: UTF-8 (RFC 3629) in whole characters; bytes
 // that are none and control characters are '?'. The caller frees.
 char *str_clean(const char *s, size_t max);
+// Length in bytes of the UTF-8 character that s begins with (RFC 3629); 0: none, or a control
+// character.
+size_t str_printable(const char *s);
 
 // Lower-case hex of n bytes into out[2 n + 1].
 void str_hex(const void *bytes, size_t n, char *out);

@@ -95,23 +95,13 @@ static bool parse_options(int argc, char **argv, struct options *o, int *ret_cod
 // 0, or -errno with what is wrong in *ret_text, which the caller frees.
 static int load_settings(const char *path, struct conf **ret_conf, char **ret_text)
 {
-    const char *used = path != NULL ? path : CONF_PATH_DEFAULT;
-    struct diag d = {.file = used};
-    int r = conf_load(used, &d, ret_conf);
+    struct diag d = {0};
+    int r = conf_load_or_default(path, &d, ret_conf);
 
-    if (r == -ENOENT && path == NULL) {
-        struct conf *conf = conf_new();
-        d.file = NULL;
-        r = conf_take_host_name(conf, &d);
-        if (r == 0)
-            *ret_conf = conf;
-        else
-            conf_free(conf);
-    }
     if (r == -EINVAL)
         *ret_text = diag_format(&d);
     else if (r < 0)
-        *ret_text = xasprintf("%s: %s\n", used, strerror(-r));
+        *ret_text = xasprintf("%s: %s\n", d.file, strerror(-r));
     diag_done(&d);
     return r;
 }

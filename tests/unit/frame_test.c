@@ -1,4 +1,4 @@
-#include "worker/runner/frame.h"
+#include "common/frame.h"
 
 #include <errno.h>
 #include <setjmp.h>

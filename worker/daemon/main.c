@@ -98,22 +98,13 @@ static void print_diag(const struct diag *d)
 // 0, or the exit code: what is wrong was said.
 static int load_settings(const char *named, struct conf **ret_conf)
 {
-    const char *path = named != NULL ? named : CONF_PATH_DEFAULT;
-    struct diag d = {.file = path};
-    int r = conf_load(path, &d, ret_conf);
+    struct diag d = {0};
+    int r = conf_load_or_default(named, &d, ret_conf);
 
-    if (r == -ENOENT && named == NULL) {
-        *ret_conf = conf_new();
-        r = conf_take_host_name(*ret_conf, &d);
-        if (r < 0) {
-            conf_free(*ret_conf);
-            *ret_conf = NULL;
-        }
-    }
     if (d.n > 0)
         print_diag(&d);
     else if (r < 0)
-        fprintf(stderr, "%s: %s\n", path, strerror(-r));
+        fprintf(stderr, "%s: %s\n", d.file, strerror(-r));
     diag_done(&d);
     return r < 0 ? EXIT_BAD_USAGE : 0;
 }

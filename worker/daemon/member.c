@@ -162,7 +162,8 @@ static unsigned refused_stops(struct member *m, const struct member_event *e)
     return stop(m, MEMBER_DRAIN);
 }
 
-static unsigned refused_settles(struct member *m, const struct member_event *e)
+// The run is over for this node, unless its runner is still to end.
+static unsigned settles(struct member *m, const struct member_event *e)
 {
     (void)e;
     if (!m->started)
@@ -249,14 +250,6 @@ static unsigned over_closes(struct member *m, const struct member_event *e)
     return 0;
 }
 
-static unsigned over_settles(struct member *m, const struct member_event *e)
-{
-    (void)e;
-    if (!m->started)
-        m->state = MEMBER_DONE;
-    return 0;
-}
-
 // --- RunResult, FinReply ---
 
 static void keep_result(struct member *m, const struct member_event *e)
@@ -278,11 +271,6 @@ static unsigned result_stops(struct member *m, const struct member_event *e)
         return result_finishes(m, e);
     keep_result(m, e);
     return stop(m, MEMBER_DRAIN);
-}
-
-static unsigned result_settles(struct member *m, const struct member_event *e)
-{
-    return over_settles(m, e);
 }
 
 static unsigned closed_stops(struct member *m, const struct member_event *e)
@@ -524,11 +512,11 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_UP] = up_settles,
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = ignore,
-            [MEMBER_REFUSED] = refused_settles,
+            [MEMBER_REFUSED] = settles,
             [MEMBER_RUN_CREATED] = created_withdraws,
             [MEMBER_RUN_ARMED] = armed_settles,
-            [MEMBER_RUN_OVER] = over_settles,
-            [MEMBER_RESULT] = result_settles,
+            [MEMBER_RUN_OVER] = settles,
+            [MEMBER_RESULT] = settles,
             [MEMBER_FIN_REPLY] = fin_ends,
             [MEMBER_LOCAL_END] = ignore,
             [MEMBER_CANCEL] = ignore,

@@ -14,7 +14,7 @@
 #include "common/clock.h"
 #include "common/wire.h"
 #include "worker/runner/engine.h"
-#include "worker/runner/frame.h"
+#include "common/frame.h"
 
 #define PARENT_FD   3
 #define THREADS_MAX 256
@@ -101,10 +101,8 @@ static uint32_t allowed_cpus(void)
 static uint32_t choose_threads(const struct plan *plan, uint32_t asked)
 {
     uint32_t n = asked > 0 ? asked : allowed_cpus();
-    uint64_t most = 1;
+    uint64_t most = plan_max_clients(plan);
 
-    for (size_t i = 0; i < plan->n_rounds; i++)
-        most = plan->rounds[i].n_clients > most ? plan->rounds[i].n_clients : most;
     if (n > most)
         n = (uint32_t)most;
     return n < THREADS_MAX ? n : THREADS_MAX;

@@ -1,5 +1,6 @@
 #include "worker/spawn/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,11 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/frame.h"
 #include "common/str.h"
-#include "common/wire.h"
 
-#define CHILD_FD  3
-#define READ_SIZE 65536
+#define CHILD_FD 3
 // A runner that has said its last word, or was told to stop, and is still there after this long
 // hangs.
 #define GRACE_MS 5000
@@ -27,11 +27,10 @@ struct spawn {
     const struct spawn_ops *ops;
     void *arg;
     pid_t pid;
-    int fd, pidfd;
+    int pidfd;
     uint32_t drain_ms;
     struct event *readable, *writable, *exited, *overdue;
-    struct buf in, out;
-    size_t out_at;
+    struct frame frame;
     bool got_fin, is_reaped;
     char *failure;
 };
@@ -112,59 +111,39 @@ static bool take_event(struct spawn *s, const Lps__V1__RunnerEvent *msg)
     }
 }
 
-static uint32_t frame_len(const char *at)
+// Whether there was a frame.
+static bool take_frames(struct spawn *s)
 {
-    const uint8_t *b = (const uint8_t *)at;
+    const uint8_t *bytes;
+    size_t len;
+    bool any = false;
+    int r = 0;
 
-    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-static void take_frames(struct spawn *s)
-{
-    size_t at = 0;
-
-    while (s->failure == NULL && s->in.len - at >= 4) {
-        size_t len = frame_len(s->in.data + at);
-        if (len > WIRE_FRAME_MAX) {
-            bad_frame(s, s->in.len - at);
-            break;
-        }
-        if (s->in.len - at - 4 < len)
-            break;
-        Lps__V1__RunnerEvent *msg =
-            lps__v1__runner_event__unpack(NULL, len, (const uint8_t *)s->in.data + at + 4);
+    while (s->failure == NULL && (r = frame_next(&s->frame, &bytes, &len)) == 0) {
+        Lps__V1__RunnerEvent *msg = lps__v1__runner_event__unpack(NULL, len, bytes);
         bool ok = msg != NULL && take_event(s, msg);
         if (msg != NULL)
             lps__v1__runner_event__free_unpacked(msg, NULL);
         if (!ok)
             bad_frame(s, len);
-        at += 4 + len;
+        any = true;
     }
-    if (at > 0) {
-        memmove(s->in.data, s->in.data + at, s->in.len - at);
-        s->in.len -= at;
-    }
+    if (r == -EMSGSIZE)
+        bad_frame(s, s->frame.in.len - s->frame.in_used);
+    return any;
 }
 
 // false: nothing more to read now.
 static bool read_some(struct spawn *s)
 {
-    buf_reserve(&s->in, READ_SIZE);
-    ssize_t n = recv(s->fd, s->in.data + s->in.len, READ_SIZE, MSG_DONTWAIT);
+    int r = frame_fill(&s->frame);
+    bool any = take_frames(s);
 
-    if (n > 0) {
-        s->in.len += (size_t)n;
-        take_frames(s);
-        return s->failure == NULL;
-    }
-    if (n < 0 && errno == EINTR)
-        return true;
-    if (n == 0 || errno != EAGAIN) {
+    if (r < 0 && !event_pending(s->overdue, EV_TIMEOUT, NULL))
+        end_within(s, GRACE_MS);
+    if (r < 0 || s->failure != NULL)
         event_del(s->readable);
-        if (!event_pending(s->overdue, EV_TIMEOUT, NULL))
-            end_within(s, GRACE_MS);
-    }
-    return false;
+    return r == 0 && any && s->failure == NULL;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -178,33 +157,21 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct spawn *s = arg;
 
+    (void)fd;
     (void)what;
-    while (s->out_at < s->out.len) {
-        ssize_t n =
-            send(fd, s->out.data + s->out_at, s->out.len - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
-            event_add(s->writable, NULL);
-            return;
-        }
-        if (n < 0)
-            break; // its exit says why
-        s->out_at += (size_t)n;
-    }
-    s->out.len = s->out_at = 0;
+    // Other errors: its exit says why.
+    if (frame_flush(&s->frame) == -EAGAIN)
+        event_add(s->writable, NULL);
 }
 
+// What is sent is within the limits of a plan and its files, which a frame holds.
 static void send_command(struct spawn *s, const Lps__V1__RunnerCommand *msg)
 {
-    size_t len = lps__v1__runner_command__get_packed_size(msg);
-    uint8_t head[4] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16),
-                       (uint8_t)(len >> 24)};
+    int r = frame_queue(&s->frame, &msg->base);
 
-    buf_append(&s->out, head, sizeof head);
-    buf_reserve(&s->out, len);
-    s->out.len += lps__v1__runner_command__pack(msg, (uint8_t *)s->out.data + s->out.len);
-    on_writable(s->fd, EV_WRITE, s);
+    assert(r == 0);
+    (void)r;
+    on_writable(s->frame.fd, EV_WRITE, s);
 }
 
 static void on_exited(evutil_socket_t fd, short what, void *arg)
@@ -288,11 +255,13 @@ int spawn_start(struct event_base *base, const Lps__V1__RunnerStart *start,
         return r;
     }
 
+    evutil_make_socket_nonblocking(pair[0]);
     struct spawn *s = xcalloc(1, sizeof *s);
-    *s = (struct spawn){.ops = ops, .arg = arg, .pid = pid, .fd = pair[0], .pidfd = pidfd};
+    *s = (struct spawn){
+        .ops = ops, .arg = arg, .pid = pid, .frame = {.fd = pair[0]}, .pidfd = pidfd};
     s->drain_ms = start->drain_ms;
-    s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-    s->writable = event_new(base, s->fd, EV_WRITE, on_writable, s);
+    s->readable = event_new(base, pair[0], EV_READ | EV_PERSIST, on_readable, s);
+    s->writable = event_new(base, pair[0], EV_WRITE, on_writable, s);
     s->exited = event_new(base, s->pidfd, EV_READ | EV_PERSIST, on_exited, s);
     s->overdue = evtimer_new(base, on_overdue, s);
     event_add(s->readable, NULL);
@@ -337,10 +306,9 @@ void spawn_free(struct spawn *s)
     event_free(s->writable);
     event_free(s->exited);
     event_free(s->overdue);
-    close(s->fd);
+    close(s->frame.fd);
     close(s->pidfd);
-    buf_done(&s->in);
-    buf_done(&s->out);
+    frame_done(&s->frame);
     free(s->failure);
     free(s);
 }

@@ -1,5 +1,5 @@
-// Frames of the socket between a runner and who started it: 4-byte little-endian length, then one
-// protobuf message. Main thread.
+// Frames of the socket between a runner and who started it, of either end: 4-byte little-endian
+// length, then one protobuf message. The thread of its owner.
 #pragma once
 
 #include <stddef.h>
