@@ -52,16 +52,26 @@ def until(what, look, seconds=10.0):
         time.sleep(0.02)
 
 
+_reserved = []  # a socket for each port that this process was given
+
+
 def free_port():
-    """Below the ports the kernel gives to clients, so that no connection of a test takes it meanwhile."""
+    """Below the ports the kernel gives to clients, so that no connection of a test takes it meanwhile.
+
+    A port is reserved to this process by a name that only one socket can have: tests run side by side, and whoever looks for a
+    port before the other has begun to listen would find the same one free.
+    """
     while True:
         port = random.randrange(15000, 32000)
-        with socket.socket() as s:
-            try:
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0lps-e2e-port-{port}")
+            with socket.socket() as s:
                 s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
+            _reserved.append(name)
+            return port
+        except OSError:
+            name.close()
 
 
 def get(url, timeout=10):
