@@ -1,6 +1,7 @@
 # make            build everything          make demo        a cluster on loopback, from nothing
 # make check      all tests                 make check-fast  the part under a minute
 # make fuzz T=http1 SECONDS=60       make install DESTDIR= prefix=/usr
+# make bench              beside wrk, ab, h2load and hey, half an hour; make bench-quick: under 3 minutes
 # SAN=address,undefined | SAN=thread | COV=1 are variants with a build directory of their own; V=1 shows commands.
 
 VERSION := 0.1.0
@@ -34,10 +35,10 @@ endif
 # What each program may link.
 LIBS_lps         := -lcurl -ljansson -lcrypto -lprotobuf-c -levent_core
 LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lcrypto
-LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lssl -lcrypto
+LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lnghttp2 -lssl -lcrypto -lm
 LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 -lcrypto
 LIBS_test        := -lcmocka -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 \
-	-lcurl -lssl -lcrypto
+	-lcurl -lnghttp2 -lssl -lcrypto -lm
 
 ROOM_lps := worker/cli
 ROOM_lps-workerd := worker/daemon
@@ -60,9 +61,9 @@ ALL_SRC := $(sort $(SRC_common) $(foreach p,$(ROOMS),$(SRC_$(p))) $(SRC_gen))
 
 TESTS  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZ   := $(patsubst tests/fuzz/%_fuzz.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/target_%,$(wildcard tests/bench/*.c)))
 
-.PHONY: all tests deps demo check check-fast check-style fuzz install clean
+.PHONY: all tests deps demo check check-fast check-style bench bench-quick fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -121,8 +122,9 @@ $(B)/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(ARCHIVES)
 
 $(B)/bench/%: tests/bench/%.c $(AR_common)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(AR_common) \
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter tests/%.c,$^) $(AR_common) \
 		-lnghttp2 -levent_core -ljansson -lssl -lcrypto
+$(B)/bench/target: $(wildcard tests/bench/target_*.c) tests/bench/target.h
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
@@ -135,6 +137,10 @@ check-fast: deps
 demo: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(B)/bench/target
 	$(Q)tests/demo --build $(B)
+
+bench bench-quick: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(BENCH)
+	$(Q)tests/bench/bench --build $(B) $(if $(filter bench-quick,$@),--quick)
 
 # libFuzzer starts from the corpus in the tree, and keeps what it finds under build/fuzz.
 SECONDS ?= 60

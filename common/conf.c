@@ -1,8 +1,6 @@
 #include "common/conf.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include <syslog.h>
 
 #include "common/conf_table.h"
+#include "common/conf_text.h"
 #include "common/jcheck.h"
 #include "common/jtext.h"
 #include "common/str.h"
@@ -41,45 +40,42 @@ static int fail_type(struct jcheck *c, const json_t *json, const char *expected)
                        expected);
 }
 
-static bool has_only(const char *text, const char *also)
+static bool is_path(const char *text)
 {
-    for (; *text != '\0'; text++)
-        if (!isalnum((unsigned char)*text) && strchr(also, *text) == NULL)
-            return false;
-    return true;
+    return text[0] == '/';
 }
 
-static bool is_host(const char *text)
+static bool is_text(enum conf_type type)
 {
-    size_t len = strlen(text);
-    struct in6_addr address;
-
-    if (len == 0 || len > 253)
-        return false;
-    if (strchr(text, ':') != NULL)
-        return inet_pton(AF_INET6, text, &address) == 1;
-    if (strspn(text, "0123456789.") == len)
-        return inet_pton(AF_INET, text, &address) == 1;
-    return has_only(text, ".-_");
+    return type >= CONF_TEXT && type <= CONF_ADDRESSES_OR_NULL;
 }
 
-bool conf_is_node_name(const char *text)
+static bool is_nullable(enum conf_type type)
 {
-    return *text != '\0' && strlen(text) <= 64 && has_only(text, "._-");
+    return type >= CONF_TEXT_OR_NULL && type <= CONF_ADDRESSES_OR_NULL;
 }
+
+// What a text of this type looks like; NULL: like any.
+static bool (*const looks_right[CONF_TYPE__COUNT])(const char *text) = {
+    [CONF_HOST] = conf_text_is_host,
+    [CONF_NODE] = conf_is_node_name,
+    [CONF_PATH_OR_NULL] = is_path,
+    [CONF_PROXY_OR_NULL] = conf_text_is_proxy,
+    [CONF_NO_PROXY_OR_NULL] = conf_text_is_no_proxy,
+    [CONF_ADDRESSES_OR_NULL] = conf_text_is_addresses,
+};
 
 static int read_text(struct jcheck *c, const struct conf_row *row, const json_t *json,
                      struct conf *conf)
 {
     const char *text;
 
-    if (row->type == CONF_TEXT_OR_NULL && json_is_null(json))
+    if (is_nullable(row->type) && json_is_null(json))
         return 0;
     int r = jcheck_text(c, json, &text);
     if (r < 0)
         return r;
-    if ((row->type == CONF_HOST && !is_host(text)) ||
-        (row->type == CONF_NODE && !conf_is_node_name(text)))
+    if (looks_right[row->type] != NULL && !looks_right[row->type](text))
         return fail_type(c, json, row->range);
     if (row->offset == CONF_IGNORED)
         return 0;
@@ -120,7 +116,7 @@ static int read_seconds(struct jcheck *c, const struct conf_row *row, const json
         free(expected);
         return r;
     }
-    *ret_ms = (uint64_t)(ms + 0.5);
+    *ret_ms = ms > 0 && ms < 1 ? 1 : (uint64_t)(ms + 0.5); // 0 may stand for no limit
     return 0;
 }
 
@@ -134,9 +130,13 @@ static int read_value(struct jcheck *c, const struct conf_row *row, const json_t
 
     switch (row->type) {
     case CONF_TEXT:
-    case CONF_TEXT_OR_NULL:
     case CONF_HOST:
     case CONF_NODE:
+    case CONF_TEXT_OR_NULL:
+    case CONF_PATH_OR_NULL:
+    case CONF_PROXY_OR_NULL:
+    case CONF_NO_PROXY_OR_NULL:
+    case CONF_ADDRESSES_OR_NULL:
         return read_text(c, row, json, conf);
     case CONF_BOOL:
         r = jcheck_bool(c, json, &flag);
@@ -248,6 +248,18 @@ static void check_cluster(struct reader *r)
                     (double)conf->cluster.backoff_min_ms / 1000);
 }
 
+static void check_http_client(struct reader *r)
+{
+    const struct conf *conf = r->conf;
+
+    if (conf->http_client.idle_ms > conf->http_client.lifetime_ms)
+        jcheck_fail(&r->c,
+                    "found PooledConnectionIdleTimeoutInSeconds %g, expected at most "
+                    "PooledConnectionLifeTimeInSeconds, %g",
+                    (double)conf->http_client.idle_ms / 1000,
+                    (double)conf->http_client.lifetime_ms / 1000);
+}
+
 static void read_sections(struct reader *r, json_t *root, bool may_be_root)
 {
     const char *name, *key;
@@ -265,6 +277,8 @@ static void read_sections(struct reader *r, json_t *root, bool may_be_root)
             json_object_foreach(section, key, value) read_key(r, canonical, key, value);
             if (strcmp(canonical, "Cluster") == 0)
                 check_cluster(r);
+            else if (strcmp(canonical, "HttpClient") == 0)
+                check_http_client(r);
         }
         jcheck_leave(&r->c, back);
     }
@@ -390,10 +404,13 @@ struct conf *conf_new(void)
 
 void conf_free(struct conf *conf)
 {
+    const struct conf_row *row;
+
     if (conf == NULL)
         return;
-    free(conf->cluster.master_node_ip);
-    free(conf->cluster.node_name);
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++)
+        if (is_text(row->type) && row->offset != CONF_IGNORED)
+            free(*(char **)field(conf, row));
     free(conf->ignored);
     free(conf);
 }
@@ -406,23 +423,43 @@ char *conf_master_address(const struct conf *conf)
                      (unsigned)conf->cluster.grpc_port);
 }
 
-bool conf_is_loopback(const char *host)
+static size_t size_of(enum conf_type type)
 {
-    struct in_addr four;
-    struct in6_addr six;
+    if (is_text(type))
+        return sizeof(char *);
+    if (type == CONF_BOOL)
+        return sizeof(bool);
+    return type == CONF_LEVEL ? sizeof(int) : sizeof(uint64_t);
+}
 
-    if (inet_pton(AF_INET, host, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, host, &six) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-    return strcasecmp(host, "localhost") == 0;
+void conf_take_reloadable(struct conf *conf, struct conf *from)
+{
+    const struct conf_row *row;
+
+    for (size_t i = 0; (row = conf_row_at(i)) != NULL; i++) {
+        if (!row->reloadable)
+            continue;
+        size_t size = size_of(row->type);
+        uint8_t kept[sizeof(uint64_t)];
+        memcpy(kept, field(conf, row), size);
+        memcpy(field(conf, row), field(from, row), size);
+        memcpy(field(from, row), kept, size);
+    }
 }
 
 static const char *const type_names[CONF_TYPE__COUNT] = {
-    [CONF_TEXT] = "text",       [CONF_TEXT_OR_NULL] = "text or null",
-    [CONF_HOST] = "text",       [CONF_NODE] = "text",
-    [CONF_BOOL] = "true/false", [CONF_COUNT] = "whole number",
-    [CONF_SECONDS] = "seconds", [CONF_LEVEL] = "level",
+    [CONF_TEXT] = "text",
+    [CONF_HOST] = "text",
+    [CONF_NODE] = "text",
+    [CONF_TEXT_OR_NULL] = "text or null",
+    [CONF_PATH_OR_NULL] = "text or null",
+    [CONF_PROXY_OR_NULL] = "text or null",
+    [CONF_NO_PROXY_OR_NULL] = "text or null",
+    [CONF_ADDRESSES_OR_NULL] = "text or null",
+    [CONF_BOOL] = "true/false",
+    [CONF_COUNT] = "whole number",
+    [CONF_SECONDS] = "seconds",
+    [CONF_LEVEL] = "level",
     [CONF_CHOICE] = "choice",
 };
 

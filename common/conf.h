@@ -9,6 +9,7 @@
 #include "common/diag.h"
 
 #define CONF_BYTES_MAX    (1024 * 1024)
+#define CONF_LIST_MAX     256 // entries of NoProxy and of SourceAddresses
 #define CONF_PATH_DEFAULT "/etc/lps/lpsSettings.json"
 
 struct conf {
@@ -34,7 +35,17 @@ struct conf {
         uint64_t refresh_s; // RefreshRate
     } dashboard;
     struct {
-        uint64_t timeout_ms; // ClientTimeoutInSeconds
+        uint64_t timeout_ms;            // ClientTimeoutInSeconds
+        uint64_t connect_timeout_ms;    // ConnectTimeoutInSeconds; 0: only timeout_ms
+        uint64_t first_byte_timeout_ms; // FirstByteTimeoutInSeconds; 0: only timeout_ms
+        uint64_t lifetime_ms;           // PooledConnectionLifeTimeInSeconds
+        uint64_t idle_ms;               // PooledConnectionIdleTimeoutInSeconds
+        uint64_t connections_max;       // MaxConnectionsPerServer, of each client
+        bool verify;                    // VerifyCertificates
+        char *ca_file;                  // CertificateAuthorities; NULL: the system's
+        char *proxy;                    // Proxy, "http://host:port"; NULL: none
+        char *no_proxy;                 // NoProxy, separated by commas; NULL: none
+        char *source; // SourceAddresses, separated by commas; NULL: the system's choice
     } http_client;
     struct {
         int console_level; // ConsoleLoggingLevel (or ConsoleLogingLevel): a syslog priority
@@ -58,6 +69,9 @@ int conf_load(const char *path, struct diag *d, struct conf **ret_conf);
 int conf_load_or_default(const char *named, struct diag *d, struct conf **ret_conf);
 // 0, or -EINVAL with an entry in d: the host's name is none for a node.
 int conf_take_host_name(struct conf *conf, struct diag *d);
+// What docs/settings.md lets change in flight moves from `from`, which is left with what was
+// before.
+void conf_take_reloadable(struct conf *conf, struct conf *from);
 // Effective settings as a file that parses to the same; the caller frees.
 char *conf_format(const struct conf *conf);
 // Sets "Cluster.GRPCPort" = text in the file's JSON and writes it back whole (temporary file,
@@ -70,6 +84,9 @@ int conf_edit(const char *path, const char *const *keys, const char *const *valu
 char *conf_master_address(const struct conf *conf);
 // Whether an address or host name can mean only this host: "localhost", 127.0.0.0/8, ::1.
 bool conf_is_loopback(const char *host);
+// The entries of a text separated by commas, without blanks around them; NULL has none.
+char **conf_list(const char *text, size_t *ret_n);
+void conf_list_free(char **list, size_t n);
 // 1 to 64 of [A-Za-z0-9._-].
 bool conf_is_node_name(const char *name);
 

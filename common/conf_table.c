@@ -6,7 +6,7 @@
 
 #define AT(field)       .offset = offsetof(struct conf, field)
 #define RANGE(lo, hi)   .min = lo, .max = hi, .range = #lo " to " #hi
-#define RANGE_S(lo, hi) .min = lo * 1000 + 0.5, .max = hi * 1000 + 0.5, .range = #lo " to " #hi
+#define RANGE_S(lo, hi) .min = lo * 1000.0 + 0.5, .max = hi * 1000.0 + 0.5, .range = #lo " to " #hi
 
 #define IGNORED(sect, key, kind)                                           \
     {                                                                      \
@@ -84,10 +84,37 @@ static const struct conf_row rows[] = {
 
     {"HttpClient", "ClientTimeoutInSeconds", .type = CONF_SECONDS, AT(http_client.timeout_ms),
      RANGE_S(0.001, 86400), .dflt = "60", .reloadable = true,
-     .doc = "How long a request may take, from sending to the last byte of the response."},
-    IGNORED_COUNT("HttpClient", "PooledConnectionLifeTimeInSeconds"),
-    IGNORED_COUNT("HttpClient", "PooledConnectionIdleTimeoutInSeconds"),
-    IGNORED_COUNT("HttpClient", "MaxConnectionsPerServer"),
+     .doc = "How long a request may take, from when it may be sent to the last byte of the response."},
+    {"HttpClient", "ConnectTimeoutInSeconds", .type = CONF_SECONDS,
+     AT(http_client.connect_timeout_ms), RANGE_S(0, 86400), .dflt = "0", .reloadable = true,
+     .doc = "How long opening a connection may take, its proxy and TLS included; 0: no limit of its own."},
+    {"HttpClient", "FirstByteTimeoutInSeconds", .type = CONF_SECONDS,
+     AT(http_client.first_byte_timeout_ms), RANGE_S(0, 86400), .dflt = "0", .reloadable = true,
+     .doc = "How long the response may take to begin, from the last byte sent; 0: no limit of its own."},
+    {"HttpClient", "PooledConnectionLifeTimeInSeconds", .type = CONF_SECONDS,
+     AT(http_client.lifetime_ms), RANGE_S(0.001, 31536000), .dflt = "1500", .reloadable = true,
+     .doc = "Age from which a connection serves no further request."},
+    {"HttpClient", "PooledConnectionIdleTimeoutInSeconds", .type = CONF_SECONDS,
+     AT(http_client.idle_ms), RANGE_S(0.001, 31536000), .dflt = "350", .reloadable = true,
+     .doc = "A connection unused for this long is closed; not above PooledConnectionLifeTimeInSeconds."},
+    {"HttpClient", "MaxConnectionsPerServer", .type = CONF_COUNT, AT(http_client.connections_max),
+     RANGE(1, 2147483647), .dflt = "3000", .reloadable = true,
+     .doc = "How many connections a client may have to one server."},
+    {"HttpClient", "VerifyCertificates", .type = CONF_BOOL, AT(http_client.verify),
+     .range = "true, false", .dflt = "false", .reloadable = true,
+     .doc = "Whether a server's certificate must be valid and bear its name."},
+    {"HttpClient", "CertificateAuthorities", .type = CONF_PATH_OR_NULL, AT(http_client.ca_file),
+     .range = "the absolute path of a PEM file, or null", .dflt = "null", .reloadable = true,
+     .doc = "Whom to believe with VerifyCertificates, read at each submission; null: the system's."},
+    {"HttpClient", "Proxy", .type = CONF_PROXY_OR_NULL, AT(http_client.proxy),
+     .range = "http://host:port without a user, or null", .dflt = "null", .reloadable = true,
+     .doc = "The HTTP proxy that requests go through."},
+    {"HttpClient", "NoProxy", .type = CONF_NO_PROXY_OR_NULL, AT(http_client.no_proxy),
+     .range = "host names, addresses, * with commas between, or null", .dflt = "null",
+     .reloadable = true, .doc = "Hosts that are reached without the proxy."},
+    {"HttpClient", "SourceAddresses", .type = CONF_ADDRESSES_OR_NULL, AT(http_client.source),
+     .range = "addresses with commas between, or null", .dflt = "null", .reloadable = true,
+     .doc = "This host's addresses that connections come from, in turn; null: the system chooses."},
     IGNORED_CHOICE("HttpClient", "HeaderValidationMode", "Strict", "Lenient", "RawPassthrough"),
     IGNORED("HttpClient", "AllowHostOverride", CONF_BOOL),
     IGNORED("HttpClient", "ServerTimeHeader", CONF_TEXT_OR_NULL),

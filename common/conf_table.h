@@ -10,9 +10,13 @@
 enum conf_type {
     CONF_TYPE_UNDEFINED = 0,
     CONF_TEXT,
-    CONF_TEXT_OR_NULL,
     CONF_HOST, // address or host name
     CONF_NODE, // node name
+    CONF_TEXT_OR_NULL,
+    CONF_PATH_OR_NULL,      // absolute
+    CONF_PROXY_OR_NULL,     // "http://host:port"
+    CONF_NO_PROXY_OR_NULL,  // hosts, ".suffix" or "*", separated by commas
+    CONF_ADDRESSES_OR_NULL, // literal addresses, separated by commas
     CONF_BOOL,
     CONF_COUNT,   // uint64_t
     CONF_SECONDS, // uint64_t of milliseconds, a decimal number of seconds in the file

@@ -1,41 +1,43 @@
 #include "common/hist.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "common/hist_page.h"
+
+// The top 11 bits of the value: 1024 buckets an octave. Below 2048 nothing is shifted out.
+static uint32_t bucket_of(uint32_t us)
+{
+    uint32_t shift = (31 ^ (uint32_t)__builtin_clz(us | HIST_OCTAVE)) - 10;
+    return shift * HIST_OCTAVE + (us >> shift);
+}
 
 uint32_t hist_bucket(uint64_t us)
 {
     if (us > HIST_MAX_US)
         us = HIST_MAX_US;
-    // The top 11 bits of the value: 1024 buckets an octave. Below 2048 nothing is shifted out.
-    uint32_t shift = 53 - (uint32_t)__builtin_clzll(us | HIST_PAGE);
-    return shift * HIST_PAGE + (uint32_t)(us >> shift);
+    return bucket_of((uint32_t)us);
 }
 
 uint64_t hist_lowest(uint32_t bucket)
 {
-    if (bucket < 2 * HIST_PAGE)
+    if (bucket < 2 * HIST_OCTAVE)
         return bucket;
-    uint32_t shift = bucket / HIST_PAGE - 1;
-    return (uint64_t)(bucket - shift * HIST_PAGE) << shift;
+    uint32_t shift = bucket / HIST_OCTAVE - 1;
+    return (uint64_t)(bucket - shift * HIST_OCTAVE) << shift;
 }
 
 uint64_t hist_highest(uint32_t bucket)
 {
-    return bucket < 2 * HIST_PAGE ? bucket : hist_lowest(bucket + 1) - 1;
+    return bucket < 2 * HIST_OCTAVE ? bucket : hist_lowest(bucket + 1) - 1;
 }
 
-static uint64_t *slot(struct hist *h, uint32_t bucket)
+static void reach_table(struct hist *h)
 {
-    uint64_t **page = &h->page[bucket / HIST_PAGE];
-
-    if (__builtin_expect(*page == NULL, 0))
-        *page = xcalloc(HIST_PAGE, sizeof **page);
-    return &(*page)[bucket % HIST_PAGE];
+    if (h->page == NULL)
+        h->page = xcalloc(HIST_PAGES, sizeof(*h->page));
 }
 
-static void widen(struct hist *h, uint64_t min, uint64_t max)
+static void note_ends(struct hist *h, uint64_t min, uint64_t max)
 {
     if (h->count == 0 || min < h->min)
         h->min = min;
@@ -43,39 +45,45 @@ static void widen(struct hist *h, uint64_t min, uint64_t max)
         h->max = max;
 }
 
-void hist_record(struct hist *h, uint64_t us)
+// What hist_record does seldom: a new minimum or maximum, a page to make or to widen.
+static __attribute__((noinline)) void record_slowly(struct hist *h, uint64_t us)
 {
     if (us > HIST_MAX_US)
         us = HIST_MAX_US;
-    *slot(h, hist_bucket(us)) += 1;
-    widen(h, us, us);
+    reach_table(h);
+    uint32_t bucket = hist_bucket(us);
+    hist_page_add(&h->page[bucket / HIST_PAGE], bucket % HIST_PAGE, 1);
+    note_ends(h, us, us);
     h->count++;
     h->sum += us;
 }
 
-// A second's histogram is mostly zeros: cache lines of them (8 counts) leave `into` out of the
-// cache.
-static void merge_page(uint64_t *into, const uint64_t *from)
+void hist_record(struct hist *h, uint64_t us)
 {
-    for (uint32_t i = 0; i < HIST_PAGE; i += 8) {
-        const uint64_t *f = from + i;
-        if ((f[0] | f[1] | f[2] | f[3] | f[4] | f[5] | f[6] | f[7]) == 0)
-            continue;
-        for (uint32_t j = 0; j < 8; j++)
-            into[i + j] += f[j];
+    if (us >= h->min && us <= h->max && h->page != NULL) {
+        uint32_t bucket = bucket_of((uint32_t)us);
+        struct hist_page *page = h->page[bucket / HIST_PAGE];
+        if (page != NULL && hist_page_increment(page, bucket % HIST_PAGE)) {
+            h->count++;
+            h->sum += us;
+            return;
+        }
     }
+    record_slowly(h, us);
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
 {
-    if (from->count == 0)
+    if (from->count == 0 || from->count > UINT64_MAX - into->count ||
+        from->sum > UINT64_MAX - into->sum)
         return;
+    reach_table(into);
     uint32_t last = hist_bucket(from->max) / HIST_PAGE;
     for (uint32_t p = hist_bucket(from->min) / HIST_PAGE; p <= last; p++) {
         if (from->page[p] != NULL)
-            merge_page(slot(into, p * HIST_PAGE), from->page[p]);
+            hist_page_merge(&into->page[p], from->page[p]);
     }
-    widen(into, from->min, from->max);
+    note_ends(into, from->min, from->max);
     into->count += from->count;
     into->sum += from->sum;
 }
@@ -84,18 +92,32 @@ void hist_reset(struct hist *h)
 {
     if (h->count == 0)
         return;
-    for (uint32_t p = 0; p < HIST_PAGES; p++) {
+    uint32_t last = hist_bucket(h->max) / HIST_PAGE;
+    for (uint32_t p = hist_bucket(h->min) / HIST_PAGE; p <= last; p++) {
         if (h->page[p] != NULL)
-            memset(h->page[p], 0, HIST_PAGE * sizeof *h->page[p]);
+            hist_page_clear(h->page[p]);
     }
     h->count = h->sum = h->min = h->max = 0;
 }
 
 void hist_done(struct hist *h)
 {
-    for (uint32_t p = 0; p < HIST_PAGES; p++)
+    for (uint32_t p = 0; h->page != NULL && p < HIST_PAGES; p++)
         free(h->page[p]);
+    free(h->page);
     *h = (struct hist){0};
+}
+
+size_t hist_bytes(const struct hist *h)
+{
+    size_t n = sizeof *h;
+
+    if (h->page == NULL)
+        return n;
+    n += HIST_PAGES * sizeof(*h->page);
+    for (uint32_t p = 0; p < HIST_PAGES; p++)
+        n += h->page[p] != NULL ? hist_page_bytes(h->page[p]) : 0;
+    return n;
 }
 
 // The rank of percentile p, 1 to count. In integers: 99.9 % of 1000 are 999, not 999.0000000000001.
@@ -110,18 +132,18 @@ static uint64_t rank_of(double p, uint64_t count)
 
 uint64_t hist_percentile(const struct hist *h, double p)
 {
+    struct hist_counts counts;
     uint64_t rank = rank_of(p, h->count), seen = 0;
 
-    if (h->count == 0)
-        return 0;
-    for (uint32_t b = 0; b < HIST_N_BUCKETS; b++) {
-        if (h->page[b / HIST_PAGE] == NULL) {
-            b += HIST_PAGE - 1;
+    for (uint32_t page = 0; h->count > 0 && page < HIST_PAGES; page++) {
+        if (h->page[page] == NULL)
             continue;
-        }
-        seen += h->page[b / HIST_PAGE][b % HIST_PAGE];
-        if (seen >= rank) {
-            uint64_t us = hist_highest(b);
+        hist_page_unpack(h->page[page], &counts);
+        for (uint32_t i = 0; i < counts.n; i++) {
+            seen += counts.count[i];
+            if (seen < rank)
+                continue;
+            uint64_t us = hist_highest(page * HIST_PAGE + counts.at[i]);
             return us > h->max ? h->max : us < h->min ? h->min : us;
         }
     }
@@ -131,116 +153,4 @@ uint64_t hist_percentile(const struct hist *h, double p)
 double hist_mean(const struct hist *h)
 {
     return h->count == 0 ? 0 : (double)h->sum / (double)h->count;
-}
-
-static void put_varint(struct buf *out, uint64_t v)
-{
-    uint8_t bytes[10];
-    size_t n = 0;
-
-    do {
-        bytes[n] = (uint8_t)(v & 127);
-        v >>= 7;
-        bytes[n++] |= v != 0 ? 128 : 0;
-    } while (v != 0);
-    buf_append(out, bytes, n);
-}
-
-// 0 or -EBADMSG.
-static int get_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_value)
-{
-    uint64_t v = 0;
-
-    for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
-        uint8_t byte = *(*at)++;
-        if (shift == 63 && byte > 1)
-            return -EBADMSG;
-        v |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128) {
-            *ret_value = v;
-            return 0;
-        }
-    }
-    return -EBADMSG;
-}
-
-void hist_encode(const struct hist *h, struct buf *out)
-{
-    uint32_t previous = 0;
-
-    for (uint32_t p = 0; p < HIST_PAGES; p++) {
-        for (uint32_t i = 0; h->page[p] != NULL && i < HIST_PAGE; i++) {
-            if (h->page[p][i] == 0)
-                continue;
-            put_varint(out, p * HIST_PAGE + i - previous);
-            put_varint(out, h->page[p][i]);
-            previous = p * HIST_PAGE + i;
-        }
-    }
-}
-
-// One pair. The first gap may be 0, later ones not.
-static int get_pair(const uint8_t **at, const uint8_t *end, bool first, uint32_t *bucket,
-                    uint64_t *ret_count)
-{
-    uint64_t gap, count;
-
-    if (get_varint(at, end, &gap) < 0 || get_varint(at, end, &count) < 0)
-        return -EBADMSG;
-    if ((gap == 0 && !first) || gap >= HIST_N_BUCKETS - *bucket || count == 0)
-        return -EBADMSG;
-    *bucket += (uint32_t)gap;
-    *ret_count = count;
-    return 0;
-}
-
-// Whether some samples from min to max can add up to sum. In quotients: products could overflow.
-static bool is_possible(uint64_t count, uint64_t sum, uint64_t min, uint64_t max)
-{
-    if (count == 0)
-        return sum == 0 && min == 0 && max == 0;
-    return min <= max && max <= HIST_MAX_US && sum / count >= min &&
-           sum / count + (sum % count > 0) <= max;
-}
-
-// The buckets alone: ascending, as many samples as count, from the bucket of min to that of max.
-static int check(const uint8_t *bytes, size_t len, uint64_t count, uint64_t min, uint64_t max)
-{
-    const uint8_t *at = bytes, *end = bytes + len;
-    uint32_t bucket = 0, lowest = 0;
-    uint64_t seen = 0, n;
-
-    while (at < end) {
-        bool first = at == bytes;
-        if (get_pair(&at, end, first, &bucket, &n) < 0 || n > count - seen)
-            return -EBADMSG;
-        if (first)
-            lowest = bucket;
-        seen += n;
-    }
-    if (seen != count || hist_bucket(min) != lowest || hist_bucket(max) != bucket)
-        return -EBADMSG;
-    return 0;
-}
-
-int hist_decode_add(struct hist *h, const uint8_t *bytes, size_t len, uint64_t count, uint64_t sum,
-                    uint64_t min, uint64_t max)
-{
-    if (len == 0)
-        bytes = (const uint8_t *)""; // protobuf gives NULL, to which nothing may be added
-    const uint8_t *at = bytes, *end = bytes + len;
-    uint32_t bucket = 0;
-    uint64_t n;
-
-    if (!is_possible(count, sum, min, max) || count > UINT64_MAX - h->count ||
-        check(bytes, len, count, min, max) < 0)
-        return -EBADMSG;
-    if (count == 0)
-        return 0;
-    while (at < end && get_pair(&at, end, at == bytes, &bucket, &n) == 0)
-        *slot(h, bucket) += n;
-    widen(h, min, max);
-    h->count += count;
-    h->sum += sum;
-    return 0;
 }

@@ -7,6 +7,22 @@
 #include "common/jtext.h"
 #include "common/str.h"
 
+static const char *const mode_names[PLAN_MODE__COUNT] = {
+    [PLAN_MODE_R] = "R",     [PLAN_MODE_D] = "D",     [PLAN_MODE_CB] = "CB",
+    [PLAN_MODE_CRB] = "CRB", [PLAN_MODE_DCB] = "DCB",
+};
+
+static const char *const version_names[] = {
+    [PLAN_VERSION_1_0] = "1.0",
+    [PLAN_VERSION_1_1] = "1.1",
+    [PLAN_VERSION_2] = "2.0",
+};
+
+const char *plan_mode_name(enum plan_mode mode)
+{
+    return mode_names[mode];
+}
+
 static void iteration_done(struct plan_iteration *it)
 {
     free(it->name);
@@ -18,6 +34,8 @@ static void iteration_done(struct plan_iteration *it)
     }
     free(it->headers);
     free(it->payload);
+    free(it->certificate_password);
+    free(it->ramp);
 }
 
 void plan_free(struct plan *plan)
@@ -29,6 +47,7 @@ void plan_free(struct plan *plan)
         for (size_t j = 0; j < round->n_iterations; j++)
             iteration_done(&round->iterations[j]);
         free(round->iterations);
+        free(round->stages);
         free(round->name);
     }
     free(plan->rounds);
@@ -54,21 +73,99 @@ static json_t *format_headers(const struct plan_iteration *it)
     return headers;
 }
 
+static json_t *format_request(const struct plan_iteration *it)
+{
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:b, s:o}", "url", it->url.text, "method", it->method, "version",
+                  version_names[it->version], "supportH2C", it->h2c, "headers", format_headers(it));
+
+    if (it->certificate[0] != '\0')
+        json_object_set_new(json, "clientCertificate", json_string(it->certificate));
+    if (it->certificate_password != NULL)
+        json_object_set_new(json, "clientCertificatePassword",
+                            json_string(it->certificate_password));
+    if (it->payload != NULL)
+        json_object_set_new(json, "payload", json_pack("{s:s}", "raw", it->payload));
+    else if (it->payload_file[0] != '\0')
+        json_object_set_new(json, "payload", json_pack("{s:s}", "file", it->payload_file));
+    return json;
+}
+
+static void set_count(json_t *json, const char *key, uint64_t count)
+{
+    json_object_set_new(json, key, json_integer((json_int_t)count));
+}
+
+static void set_rate(json_t *json, uint64_t mhz)
+{
+    json_object_set_new(json, "rate",
+                        mhz % 1000 == 0 ? json_integer((json_int_t)(mhz / 1000))
+                                        : json_real((double)mhz / 1000));
+}
+
+static json_t *format_ramp(const struct plan_iteration *it)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < it->n_ramp; i++) {
+        json_t *json = json_object();
+        set_rate(json, it->ramp[i].rate_mhz);
+        set_count(json, "duration", it->ramp[i].duration_s);
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 static json_t *format_iteration(const struct plan_iteration *it)
 {
-    json_t *request = json_pack("{s:s, s:s, s:o}", "url", it->url.text, "method", it->method,
-                                "headers", format_headers(it));
-    json_t *json = json_pack("{s:s, s:s, s:o}", "name", it->name, "mode",
-                             it->mode == PLAN_MODE_R ? "R" : "D", "httpRequest", request);
+    json_t *json = json_pack("{s:s, s:s, s:o}", "name", it->name, "mode", plan_mode_name(it->mode),
+                             "httpRequest", format_request(it));
 
-    if (it->mode == PLAN_MODE_R)
-        json_object_set_new(json, "requestCount", json_integer((json_int_t)it->request_count));
+    if (it->is_open)
+        set_rate(json, it->rate_mhz);
     else
-        json_object_set_new(json, "duration", json_integer((json_int_t)it->duration_s));
-    if (it->payload != NULL)
-        json_object_set_new(request, "payload", json_pack("{s:s}", "raw", it->payload));
-    else if (it->payload_file[0] != '\0')
-        json_object_set_new(request, "payload", json_pack("{s:s}", "file", it->payload_file));
+        set_count(json, "delay", it->delay_ms);
+    if (it->n_ramp > 0)
+        json_object_set_new(json, "ramp", format_ramp(it));
+    else if (it->duration_s > 0)
+        set_count(json, "duration", it->duration_s);
+    if (it->request_count > 0)
+        set_count(json, "requestCount", it->request_count);
+    if (it->batch_size > 0) {
+        set_count(json, "batchSize", it->batch_size);
+        set_count(json, "coolDownTime", it->cool_down_ms);
+        json_object_set_new(json, "maximizeThroughput", json_boolean(it->maximize));
+    }
+    return json;
+}
+
+static json_t *format_stage(const struct plan_stage *stage)
+{
+    return json_pack("{s:I, s:I, s:I}", "numberOfClients", (json_int_t)stage->n_clients,
+                     "arrivalDelay", (json_int_t)stage->arrival_delay_ms, "startupDelay",
+                     (json_int_t)stage->startup_delay_ms);
+}
+
+static json_t *format_round(const struct plan_round *round)
+{
+    json_t *iterations = json_array(), *stages = json_array();
+
+    for (size_t i = 0; i < round->n_iterations; i++)
+        json_array_append_new(iterations, format_iteration(&round->iterations[i]));
+    json_t *json = json_pack(
+        "{s:s, s:I, s:b, s:s, s:o}", "name", round->name, "startupDelay",
+        (json_int_t)round->startup_delay_ms, "runInParallel", round->is_parallel, "pacing",
+        round->pacing == PLAN_PACING_BATCHED ? "batched" : "precise", "iterations", iterations);
+    if (round->n_stages == 1 && round->stages->startup_delay_ms == 0) {
+        set_count(json, "numberOfClients", round->n_clients);
+        if (!round->is_open)
+            set_count(json, "arrivalDelay", round->stages->arrival_delay_ms);
+    } else {
+        for (size_t i = 0; i < round->n_stages; i++)
+            json_array_append_new(stages, format_stage(&round->stages[i]));
+        json_object_set(json, "stages", stages);
+    }
+    json_decref(stages);
     return json;
 }
 
@@ -76,16 +173,8 @@ char *plan_format(const struct plan *plan)
 {
     json_t *rounds = json_array();
 
-    for (size_t i = 0; i < plan->n_rounds; i++) {
-        const struct plan_round *round = &plan->rounds[i];
-        json_t *iterations = json_array();
-        for (size_t j = 0; j < round->n_iterations; j++)
-            json_array_append_new(iterations, format_iteration(&round->iterations[j]));
-        json_array_append_new(rounds, json_pack("{s:s, s:I, s:I, s:o}", "name", round->name,
-                                                "numberOfClients", (json_int_t)round->n_clients,
-                                                "arrivalDelay", (json_int_t)round->arrival_delay_ms,
-                                                "iterations", iterations));
-    }
+    for (size_t i = 0; i < plan->n_rounds; i++)
+        json_array_append_new(rounds, format_round(&plan->rounds[i]));
     json_t *json = json_pack("{s:s, s:o}", "name", plan->name, "rounds", rounds);
     char *text = jtext_format(json, false);
     json_decref(json);

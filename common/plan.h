@@ -18,12 +18,34 @@
 #define PLAN_DURATION_MAX_S 31536000
 #define PLAN_DELAY_MAX_MS   86400000
 #define PLAN_URL_MAX        16384
+#define PLAN_STAGES_MAX     1000        // of a round, or of a ramp
+#define PLAN_BATCH_MAX      100000      // requests of one batch
+#define PLAN_RATE_MAX_MHZ   10000000000 // 10,000,000 requests a second
+#define PLAN_PASSWORD_MAX   1024        // bytes, of a client certificate
 
 enum plan_mode {
     PLAN_MODE_UNDEFINED = 0,
-    PLAN_MODE_R,
-    PLAN_MODE_D,
+    PLAN_MODE_R,   // a count of requests, one after another
+    PLAN_MODE_D,   // for a time, one after another; with a rate: at fixed instants
+    PLAN_MODE_CB,  // batches until the run is cancelled
+    PLAN_MODE_CRB, // batches until a count is sent
+    PLAN_MODE_DCB, // batches for a time
     PLAN_MODE__COUNT,
+};
+
+enum plan_version {
+    PLAN_VERSION_UNDEFINED = 0,
+    PLAN_VERSION_1_0,
+    PLAN_VERSION_1_1,
+    PLAN_VERSION_2, // where the server agrees (ALPN), else 1.1; without TLS only by supportH2C
+};
+
+// How precisely instants are kept: PRECISE wakes for each; BATCHED never sleeps less than a
+// quantum, and costs less CPU.
+enum plan_pacing {
+    PLAN_PACING_UNDEFINED = 0,
+    PLAN_PACING_PRECISE,
+    PLAN_PACING_BATCHED,
 };
 
 struct plan_header {
@@ -40,11 +62,35 @@ struct plan_url {
     char *target;    // path and query, begins with '/'
 };
 
+// Clients of a round: client i of a stage arrives i * arrival_delay_ms after the stage begins; a
+// stage begins startup_delay_ms after the last client of the one before.
+struct plan_stage {
+    uint64_t n_clients, arrival_delay_ms, startup_delay_ms;
+};
+
+// The rate changes evenly from what it was to this one.
+struct plan_ramp {
+    uint64_t rate_mhz; // requests in 1000 s
+    uint64_t duration_s;
+};
+
 struct plan_iteration {
     char *name;
     enum plan_mode mode;
-    uint64_t request_count; // R, per client; else 0
-    uint64_t duration_s;    // D; else 0
+    uint64_t delay_ms;      // before a client begins it
+    uint64_t request_count; // R, CRB, per client; else 0
+    uint64_t duration_s;    // D, DCB; else 0. With a ramp: the sum of its durations
+    uint64_t batch_size;    // CB, CRB, DCB; else 0
+    uint64_t cool_down_ms;  // the same: from one batch to the next
+    bool maximize;          // the same: accepted; batches are on their grid either way
+    bool is_open;           // D only: requests are due at a rate, whatever the answers do
+    uint64_t rate_mhz;      // is_open: requests in 1000 s, at first where there is a ramp
+    struct plan_ramp *ramp; // is_open; n_ramp = 0: the rate is constant
+    size_t n_ramp;
+    enum plan_version version;
+    bool h2c;             // HTTP/2 without TLS by prior knowledge: version 2 and http only
+    char certificate[65]; // SHA-256 in hex of a file beside the plan: PEM with key, or PKCS#12
+    char *certificate_password; // NULL: none
     struct plan_url url;
     char *method;                // upper case
     struct plan_header *headers; // by name, values of one name in their order
@@ -53,11 +99,18 @@ struct plan_iteration {
     char payload_file[65]; // SHA-256 in hex of a file that travels beside the plan; "": none
 };
 
+// A round is open (all its iterations are, and its clients are only the bound on requests in
+// flight; they have no arrival of their own) or closed (none is).
 struct plan_round {
     char *name;
-    uint64_t n_clients;
-    uint64_t arrival_delay_ms;
-    struct plan_iteration *iterations; // in sequence
+    uint64_t startup_delay_ms;
+    struct plan_stage *stages; // at least one
+    size_t n_stages;
+    uint64_t n_clients; // of all stages
+    bool is_open;
+    bool is_parallel; // iterations of a client begin together, else one after another
+    enum plan_pacing pacing;
+    struct plan_iteration *iterations;
     size_t n_iterations;
 };
 
@@ -69,9 +122,12 @@ struct plan {
 
 // Strict: an unknown key, a wrong type, a value out of range, or one that contradicts the mode is
 // an entry in d (all of them, with the place in text). 0 or -EINVAL. Keys as in the reference:
-// {"name","rounds":[{"name","numberOfClients","arrivalDelay","iterations":[{"name","mode","requestCount",
-// "duration","httpRequest":{"url","method","headers":{name: value or [values]},"payload":{"raw"} or
-// {"file"}}}]}]}
+// {"name","rounds":[{"name","startupDelay","numberOfClients","arrivalDelay" or "stages":
+// [{"numberOfClients","arrivalDelay","startupDelay"}],"runInParallel","pacing","iterations":
+// [{"name","delay","mode","requestCount","duration","batchSize","coolDownTime",
+// "maximizeThroughput","rate","ramp":[{"rate","duration"}],"httpRequest":{"url","method","version",
+// "supportH2C","clientCertificate","clientCertificatePassword","headers":{name: value or
+// [values]},"payload":{"raw"} or {"file"}}}]}]}; docs/plan.md has types, ranges and defaults.
 int plan_parse(const char *text, size_t len, struct diag *d, struct plan **ret_plan);
 void plan_free(struct plan *plan);
 // Canonical JSON: one spelling, defaults written out, keys sorted, compact; parses again to an
@@ -85,6 +141,8 @@ uint32_t plan_n_series(const struct plan *plan);
 // Borrowed from plan; id < plan_n_series.
 void plan_series(const struct plan *plan, uint32_t id, const struct plan_round **ret_round,
                  const struct plan_iteration **ret_iteration);
+// "R" to "DCB"; mode is one of them.
+const char *plan_mode_name(enum plan_mode mode);
 // Clients of the largest round, for checks of what fits: rounds run one after another.
 uint64_t plan_max_clients(const struct plan *plan);
 

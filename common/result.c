@@ -104,6 +104,52 @@ static json_t *all_series_json(const struct result_input *in, double seconds)
     return list;
 }
 
+// The host of each series; the caller frees the list.
+static const char **hosts_of(const struct plan *plan)
+{
+    const char **hosts = xcalloc(plan_n_series(plan), sizeof *hosts);
+    uint32_t id = 0;
+
+    for (size_t i = 0; i < plan->n_rounds; i++)
+        for (size_t j = 0; j < plan->rounds[i].n_iterations; j++)
+            hosts[id++] = plan->rounds[i].iterations[j].url.authority;
+    return hosts;
+}
+
+// All series of one host in one; NULL marks those that are done.
+static json_t *host_json(const char **hosts, uint32_t first, const struct result_input *in,
+                         double seconds)
+{
+    struct metrics_series *sum = xcalloc(1, sizeof *sum);
+    const char *host = hosts[first];
+
+    for (uint32_t id = first, n = plan_n_series(in->plan); id < n; id++) {
+        if (hosts[id] == NULL || strcmp(hosts[id], host) != 0)
+            continue;
+        metrics_merge_later(sum, &aggregate_totals(in->aggregate)[id]);
+        hosts[id] = NULL;
+    }
+    json_t *json = series_json(sum, seconds);
+    json_object_set_new(json, "host", text_or_null(host));
+    metrics_series_done(sum);
+    free(sum);
+    return json;
+}
+
+// In the order of the plan.
+static json_t *all_hosts_json(const struct result_input *in, double seconds)
+{
+    const char **hosts = hosts_of(in->plan);
+    uint32_t n = plan_n_series(in->plan);
+    json_t *list = json_array();
+
+    for (uint32_t id = 0; id < n; id++)
+        if (hosts[id] != NULL)
+            json_array_append_new(list, host_json(hosts, id, in, seconds));
+    free(hosts);
+    return list;
+}
+
 #define COLUMN(name, field)                           \
     {                                                 \
         name, offsetof(struct aggregate_point, field) \
@@ -353,14 +399,15 @@ json_t *result_build(const struct result_input *in)
     str_hex(in->digest, 32, hex);
     for (size_t i = 0; i < in->n_members; i++)
         json_array_append_new(workers, member_json(&in->members[i]));
-    return json_pack("{s:s s:{s:s s:s s:s s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o}",
-                     "schema", SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest",
-                     hex, "startedAt", (json_int_t)in->started_wall_ms, "durationSeconds", seconds,
-                     "flags", flags, "verdict", verdict, "workers", workers, "startSkew",
-                     start_skew_json(in), "reconciliation", reconciliation, "late", "windows",
-                     number(in->late_windows), "requests", number(in->late_requests), "totals",
-                     series_json(aggregate_total(in->aggregate), seconds), "series",
-                     all_series_json(in, seconds), "timeline", result_points(points, n_points));
+    return json_pack(
+        "{s:s s:{s:s s:s s:s s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o}", "schema",
+        SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest", hex, "startedAt",
+        (json_int_t)in->started_wall_ms, "durationSeconds", seconds, "flags", flags, "verdict",
+        verdict, "workers", workers, "startSkew", start_skew_json(in), "reconciliation",
+        reconciliation, "late", "windows", number(in->late_windows), "requests",
+        number(in->late_requests), "totals", series_json(aggregate_total(in->aggregate), seconds),
+        "series", all_series_json(in, seconds), "hosts", all_hosts_json(in, seconds), "timeline",
+        result_points(points, n_points));
 }
 
 int result_exit_code(const json_t *result)

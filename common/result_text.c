@@ -11,6 +11,8 @@
 #define WORKERS_MAX 16 // rows; of more, those that are done are left out first
 #define REASONS_MAX 8
 #define NODE_WIDTH  20
+#define HOSTS_MAX   16 // rows
+#define HOST_WIDTH  26
 
 #define BOLD   "1"
 #define DIM    "2"
@@ -175,6 +177,12 @@ static void write_requests(struct pen *p, const json_t *totals, double seconds)
         put(p, others[i].sgr, "%s %s", grouped(n).text, others[i].name);
     }
     end_line(p);
+    if (number_at(totals, "dropped") > 0) {
+        label(p, "");
+        put_wrapped(p, "dropped: due but never sent, as no more requests may be in flight; "
+                       "the target met less load than was asked for");
+        end_line(p);
+    }
     label(p, "rate");
     put(p, NULL, "%s/s completed in %.2f s", rate_of(number_at(totals, "ratePerSecond")).text,
         seconds);
@@ -247,11 +255,35 @@ static void write_latency_row(struct pen *p, const json_t *latencies, enum metri
     end_line(p);
 }
 
-// All kinds, or those up to `last` only.
-static void write_latency(struct pen *p, const json_t *totals, enum metrics_latency last)
+// How to read the rows above.
+static void write_latency_meaning(struct pen *p, const json_t *latencies)
+{
+    const json_t *response = json_object_get(latencies, "response");
+    double n = number_at(response, "count"),
+           all = number_at(json_object_get(latencies, "service"), "count");
+
+    if (response == NULL) {
+        put(p, DIM, "%*sno schedule: service latency only, from sending to the last byte", MARGIN,
+            "");
+        end_line(p);
+        return;
+    }
+    put(p, DIM, "%*sresponse: from when it was due   service: from sending   lag: between", MARGIN,
+        "");
+    end_line(p);
+    if (n < all) {
+        put(p, DIM, "%*sof %s requests %s were on a schedule", MARGIN, "", grouped(all).text,
+            grouped(n).text);
+        end_line(p);
+    }
+}
+
+// All kinds, or none of the phases. Response comes first: it is what a user of the target meets.
+static void write_latency(struct pen *p, const json_t *totals, bool with_phases)
 {
     static const char *const wide[] = {"min", "mean", "p50", "p90", "p95", "p99", "p999", "max"};
     static const char *const narrow[] = {"p50", "p90", "p99", "max"};
+    static const enum metrics_latency first[] = {METRICS_RESPONSE, METRICS_SERVICE, METRICS_LAG};
     const json_t *latencies = json_object_get(totals, "latencyUs");
     bool fits = p->width >= MARGIN + 10 + 8 * 8;
     const char *const *members = fits ? wide : narrow;
@@ -264,13 +296,12 @@ static void write_latency(struct pen *p, const json_t *totals, enum metrics_late
     for (size_t i = 0; i < n; i++)
         put(p, BOLD, "%8s", strcmp(members[i], "p999") == 0 ? "p99.9" : members[i]);
     end_line(p);
-    for (int kind = 1; kind <= (int)last; kind++)
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        write_latency_row(p, latencies, first[i], members, n);
+    for (int kind = METRICS_DNS; with_phases && kind < METRICS_LATENCY__COUNT; kind++)
         write_latency_row(p, latencies, kind, members, n);
-    if (json_object_get(latencies, "response") == NULL && last >= METRICS_DNS) {
-        put(p, DIM, "%*sservice time (no schedule): from sending a request to its last byte back",
-            MARGIN, "");
-        end_line(p);
-    }
+    if (with_phases)
+        write_latency_meaning(p, latencies);
     end_line(p);
 }
 
@@ -295,15 +326,60 @@ static void write_transfer(struct pen *p, const json_t *totals)
     end_line(p);
 }
 
-static void write_totals(struct pen *p, const json_t *result, enum metrics_latency last)
+static void write_totals(struct pen *p, const json_t *result, bool is_cluster)
 {
     const json_t *totals = json_object_get(result, "totals");
 
     write_requests(p, totals, number_at(json_object_get(result, "run"), "durationSeconds"));
     write_status(p, totals);
     write_errors(p, totals);
-    write_latency(p, totals, last);
+    write_latency(p, totals, is_cluster);
     write_transfer(p, totals);
+}
+
+static void write_host(struct pen *p, const json_t *h, int host_width)
+{
+    const json_t *service = json_object_get(json_object_get(h, "latencyUs"), "service");
+    char *host = str_clean(text_at(h, "host"), HOST_WIDTH), p50[32] = "-", p99[32] = "-";
+    double errors = number_at(h, "errors");
+
+    if (service != NULL) {
+        str_us(count_at(service, "p50"), p50, sizeof p50);
+        str_us(count_at(service, "p99"), p99, sizeof p99);
+    }
+    put(p, NULL, "%*s%-*s%12s", MARGIN, "", host_width, host,
+        grouped(number_at(h, "requests")).text);
+    put(p, errors > 0 ? RED : NULL, "%10s", grouped(errors).text);
+    put(p, NULL, "%11s/s%8s%8s", rate_of(number_at(h, "ratePerSecond")).text, p50, p99);
+    end_line(p);
+    free(host);
+}
+
+// Where there are several: one says what the totals say.
+static void write_hosts(struct pen *p, const json_t *hosts)
+{
+    size_t i, n = json_array_size(hosts);
+    const json_t *h;
+    int host_width = (int)strlen("host");
+
+    if (n < 2)
+        return;
+    json_array_foreach(hosts, i, h)
+    {
+        int columns = columns_of(text_at(h, "host"));
+        host_width = columns > host_width ? columns : host_width;
+    }
+    host_width = host_width > HOST_WIDTH ? HOST_WIDTH : host_width;
+    end_line(p);
+    put(p, BOLD, "%*s%-*s%12s%10s%13s%8s%8s", MARGIN, "", host_width, "host", "requests", "errors",
+        "completed", "p50", "p99");
+    end_line(p);
+    for (i = 0; i < n && i < HOSTS_MAX; i++)
+        write_host(p, json_array_get(hosts, i), host_width);
+    if (n > HOSTS_MAX) {
+        put(p, DIM, "%*sand %zu more", MARGIN, "", n - HOSTS_MAX);
+        end_line(p);
+    }
 }
 
 static bool is_in_state(const json_t *worker, const char *state)
@@ -455,7 +531,8 @@ char *result_format(const json_t *result, const json_t *node, int width, bool co
     put(&p, NULL, "   %zu worker%s   run %.8s", n, n == 1 ? "" : "s", text_at(run, "id"));
     end_line(&p);
     end_line(&p);
-    write_totals(&p, result, METRICS_LATENCY__COUNT - 1);
+    write_totals(&p, result, true);
+    write_hosts(&p, json_object_get(result, "hosts"));
     write_notes(&p, result);
     write_workers(&p, workers);
     if (node != NULL && n > 1) {
@@ -463,7 +540,7 @@ char *result_format(const json_t *result, const json_t *node, int width, bool co
         put(&p, BOLD, "this node");
         end_line(&p);
         end_line(&p);
-        write_totals(&p, node, METRICS_LAG);
+        write_totals(&p, node, false);
     }
     write_verdict(&p, result);
     return buf_take(&p.out);

@@ -180,18 +180,9 @@ static int decode_errors(size_t n, Lps__V1__ErrorCount *const *errors, struct me
     return 0;
 }
 
-static uint32_t count_pages(const struct hist *h)
-{
-    uint32_t n = 0;
-
-    for (int p = 0; p < HIST_PAGES; p++)
-        n += h->page[p] != NULL;
-    return n;
-}
-
-// Three bytes can ask for a page: n_pages, of the whole window so far, keeps what a peer can take.
+// A few bytes can ask for a page: n_bytes, of the whole window so far, keeps what a peer can take.
 static int decode_latency(size_t n, Lps__V1__Latency *const *latency, struct metrics_series *s,
-                          uint32_t *n_pages)
+                          size_t *n_bytes)
 {
     uint32_t previous = METRICS_LATENCY_UNDEFINED;
 
@@ -204,8 +195,8 @@ static int decode_latency(size_t n, Lps__V1__Latency *const *latency, struct met
                             h->sum_us, h->min_us, h->max_us) < 0)
             return -EBADMSG;
         previous = msg->kind;
-        *n_pages += count_pages(&s->latency[msg->kind]);
-        if (*n_pages > WIRE_PAGES_MAX)
+        *n_bytes += hist_bytes(&s->latency[msg->kind]);
+        if (*n_bytes > WIRE_HISTS_MAX)
             return -EBADMSG;
     }
     return 0;
@@ -218,7 +209,7 @@ int wire_window_decode(const Lps__V1__Window *msg, uint32_t n_series,
         return -EBADMSG;
 
     struct metrics_window *w = metrics_window_new(msg->k, n_series);
-    uint32_t n_pages = 0;
+    size_t n_bytes = 0;
 
     if (msg->health != NULL)
         w->health = (struct metrics_health){msg->health->loop_stall_us, msg->health->cpu_us,
@@ -231,7 +222,7 @@ int wire_window_decode(const Lps__V1__Window *msg, uint32_t n_series,
         if (decode_counters(delta->counters, &s->n) < 0 ||
             decode_status(delta->n_status, delta->status, s) < 0 ||
             decode_errors(delta->n_errors, delta->errors, s) < 0 ||
-            decode_latency(delta->n_latency, delta->latency, s, &n_pages) < 0)
+            decode_latency(delta->n_latency, delta->latency, s, &n_bytes) < 0)
             goto bad;
     }
     *ret_window = w;

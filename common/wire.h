@@ -4,10 +4,10 @@
 #include "common/metrics.h"
 #include "lps.pb-c.h"
 
-#define WIRE_MESSAGE_MAX (1024 * 1024)      // one gRPC message
-#define WIRE_FRAME_MAX   (64 * 1024 * 1024) // one frame between worker and runner
-#define WIRE_COUNT_MAX   (1ULL << 56)       // a counter: bytes of two years at 10 Gbit/s
-#define WIRE_PAGES_MAX   32768              // pages of all histograms in one window, 8 KiB each
+#define WIRE_MESSAGE_MAX (1024 * 1024)       // one gRPC message
+#define WIRE_FRAME_MAX   (64 * 1024 * 1024)  // one frame between worker and runner
+#define WIRE_COUNT_MAX   (1ULL << 56)        // a counter: bytes of two years at 10 Gbit/s
+#define WIRE_HISTS_MAX   (256 * 1024 * 1024) // memory of all histograms in one window
 
 // A new message; free with lps__v1__window__free_unpacked(msg, NULL). Series without events are
 // left out.

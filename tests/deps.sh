@@ -5,7 +5,8 @@ set -eu
 packages="gcc make pkgconf libgrpc-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev
     libevent-dev libjansson-dev libsystemd-dev libcmocka-dev libsqlite3-dev libssl-dev libcurl4-openssl-dev libnghttp2-dev
     python3 python3-grpcio python3-protobuf protobuf-compiler-grpc chromium chromium-driver
-    iproute2 nftables curl mandoc strace"
+    iproute2 nftables curl mandoc strace valgrind
+    wrk apache2-utils nghttp2-client hey nginx-light nghttp2-server apache2-bin"
 # Only where there is none: a node from elsewhere and Debian's npm exclude each other.
 command -v node >/dev/null || packages="$packages nodejs"
 command -v npm >/dev/null || packages="$packages npm"

@@ -87,9 +87,30 @@ class Session:
         self.thread.join(5)
 
 
+def encode_bucket(bucket, count):
+    """Hist.buckets of one bucket, as proto/lps.proto lays it out."""
+    bits = []
+
+    def low(value, n):
+        bits.extend(value >> i & 1 for i in range(n))
+
+    def rice(value, order):
+        bits.extend([0] * (value >> order) + [1])
+        low(value, order)
+
+    gap_order, count_order = 5, 3
+    rice(bucket // 256, 0)
+    low(0, 8)
+    low(gap_order, 3)
+    low(count_order, 6)
+    rice(bucket % 256, gap_order)
+    rice(count - 1, count_order)
+    return sum(bit << i for i, bit in enumerate(bits)).to_bytes((len(bits) + 7) // 8, "little")
+
+
 def window(pb, run, seq, k, n, us=1000):
     """n requests of one latency in second k; bucket i < 2048 is the value i."""
-    encoded = bytes([us & 0x7F | 0x80, us >> 7, n])
+    encoded = encode_bucket(us, n)
     latency = pb.Latency(kind=1, hist=pb.Hist(count=n, sum_us=n * us, min_us=us, max_us=us, buckets=encoded))
     series = pb.SeriesDelta(id=0, counters=pb.Counters(started=n, completed=n, bytes_received=n * 100, connects=1 if k == 0 else 0),
                             status=[pb.StatusCount(code=200, count=n)], latency=[latency])

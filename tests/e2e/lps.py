@@ -4,6 +4,7 @@ A test is a function with one argument, the stage `t`, under @test. Whatever the
 when the test failed. Tests wait for events with deadlines; they sleep only between two looks.
 """
 import argparse
+import array
 import ctypes
 import json
 import os
@@ -12,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -176,14 +178,27 @@ class Process:
 
 
 class Target:
-    """tests/bench/target; `http` and `https` are its base URLs."""
+    """tests/bench/target with options of its own; `http` and `https` are its base URLs. arrivals: it keeps a log of them."""
 
-    def __init__(self, stage):
-        self.process = Process(stage, "target", [program("bench/target")])
+    def __init__(self, stage, *options, arrivals=False):
+        self.log = tempfile.mktemp(prefix="arrivals-", dir=stage.dir) if arrivals else None
+        if arrivals:
+            options += ("--arrivals", self.log)
+        self.process = Process(stage, "target", [program("bench/target"), *options])
         self.http, self.https = self.process.await_text(r"^listening: (\S+) (\S+)", which="out").groups()
 
     def counts(self):
         return get(self.http + "/count")
+
+    def arrivals(self, path=None):
+        """CLOCK_MONOTONIC instants in ns at which requests (of one path) came, in order."""
+        with open(self.log, "rb") as f:
+            count, capacity = struct.unpack("=2Q", f.read(16))
+            assert count <= capacity, f"{count} requests, and room for {capacity}"
+            f.seek(4096)
+            paths = [f.read(256).rstrip(b"\0").decode() for _ in range(256)]
+            entries = array.array("Q", f.read(8 * count))
+        return sorted(e & (1 << 56) - 1 for e in entries if path in (None, paths[e >> 56]))
 
 
 class Cluster:
@@ -312,8 +327,8 @@ class Stage:
         self.dir = tempfile.mkdtemp(prefix="lps-e2e-")
         self.processes, self.cleanups = [], []
 
-    def target(self):
-        return Target(self)
+    def target(self, *options, **how):
+        return Target(self, *options, **how)
 
     def cluster(self, **settings):
         return Cluster(self, **settings)

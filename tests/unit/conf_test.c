@@ -117,6 +117,16 @@ static void an_empty_file_has_the_defaults(void **state)
     assert_int_equal(conf->dashboard.port, 8009);
     assert_int_equal(conf->dashboard.refresh_s, 3);
     assert_int_equal(conf->http_client.timeout_ms, 60000);
+    assert_int_equal(conf->http_client.connect_timeout_ms, 0);
+    assert_int_equal(conf->http_client.first_byte_timeout_ms, 0);
+    assert_int_equal(conf->http_client.lifetime_ms, 1500000);
+    assert_int_equal(conf->http_client.idle_ms, 350000);
+    assert_int_equal(conf->http_client.connections_max, 3000);
+    assert_false(conf->http_client.verify);
+    assert_null(conf->http_client.ca_file);
+    assert_null(conf->http_client.proxy);
+    assert_null(conf->http_client.no_proxy);
+    assert_null(conf->http_client.source);
     assert_int_equal(conf->logger.console_level, LOG_INFO);
     assert_null(conf->ignored);
     conf_free(conf);
@@ -237,6 +247,187 @@ static void the_longest_pause_is_not_below_the_first(void **state)
             "Cluster: found ReconnectDelayMax 5, expected at least ReconnectDelay, 6");
     refuses("{\"Cluster\": {\"ReconnectDelayMax\": 0.25}}", 1, 13,
             "Cluster: found ReconnectDelayMax 0.25, expected at least ReconnectDelay, 0.5");
+}
+
+// The value of one key of the section HttpClient is refused with this text after the key's name.
+static void refuses_http(const char *key, const char *value, const char *begin)
+{
+    char *text = xasprintf("{\"HttpClient\": {\"%s\": %s}}", key, value);
+    char *named = xasprintf("HttpClient.%s: %s", key, begin);
+
+    refuses(text, 1, (int)(21 + strlen(key)), named);
+    free(named);
+    free(text);
+}
+
+static struct conf *http_client(const char *key, const char *value)
+{
+    char *text = xasprintf("{\"HttpClient\": {\"%s\": %s}}", key, value);
+    struct conf *conf = accepts(text);
+
+    free(text);
+    return conf;
+}
+
+static void connections_have_limits_of_time_and_number(void **state)
+{
+    struct conf *conf = http_client("ConnectTimeoutInSeconds", "0.0004");
+
+    (void)state;
+    assert_int_equal(conf->http_client.connect_timeout_ms, 1); // not 0, which is no limit
+    conf_free(conf);
+    conf = http_client("FirstByteTimeoutInSeconds", "86400");
+    assert_int_equal(conf->http_client.first_byte_timeout_ms, 86400000);
+    conf_free(conf);
+    conf = http_client("MaxConnectionsPerServer", "2147483647");
+    assert_int_equal(conf->http_client.connections_max, 2147483647);
+    conf_free(conf);
+    refuses_http("ConnectTimeoutInSeconds", "86400.001",
+                 "found 86400.001, expected 0 to 86400 seconds");
+    refuses_http("FirstByteTimeoutInSeconds", "-0.5", "found -0.5, expected 0 to 86400 seconds");
+    refuses_http("PooledConnectionIdleTimeoutInSeconds", "0",
+                 "found 0, expected 0.001 to 31536000 seconds");
+    refuses_http("MaxConnectionsPerServer", "0", "found 0, expected 1 to 2147483647");
+    refuses_http("MaxConnectionsPerServer", "2147483648", "found 2147483648, expected 1 to");
+    refuses_http("VerifyCertificates", "null", "found null, expected true or false");
+}
+
+static void a_connection_is_not_idle_for_longer_than_it_lives(void **state)
+{
+    struct conf *conf = http_client("PooledConnectionLifeTimeInSeconds", "350");
+
+    (void)state;
+    assert_int_equal(conf->http_client.idle_ms, conf->http_client.lifetime_ms);
+    conf_free(conf);
+    refuses("{\"HttpClient\": {\"PooledConnectionLifeTimeInSeconds\": 349.999}}", 1, 16,
+            "HttpClient: found PooledConnectionIdleTimeoutInSeconds 350, expected at most "
+            "PooledConnectionLifeTimeInSeconds, 349.999");
+}
+
+static void texts_may_be_null_but_not_empty(void **state)
+{
+    static const char *const keys[] = {"CertificateAuthorities", "Proxy", "NoProxy",
+                                       "SourceAddresses"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        conf_free(http_client(keys[i], "null"));
+        refuses_http(keys[i], "\"\"", "found \"\", expected ");
+        refuses_http(keys[i], "1", "found 1, expected a text");
+    }
+    refuses_http("CertificateAuthorities", "\"ca.pem\"",
+                 "found \"ca.pem\", expected the absolute path of a PEM file, or null");
+}
+
+static void a_proxy_is_http_with_host_and_port(void **state)
+{
+    static const char *const good[] = {"http://p:1", "HTTP://proxy.example.org:65535",
+                                       "http://10.0.0.1:3128", "http://[fd00::1]:3128"};
+    static const char *const bad[] = {
+        "http://p",       "http://p:",    "http://p:0",  "http://p:65536",
+        "https://p:1",    "socks5://p:1", "p:1",         "http://:1",
+        "http://u:w@p:1", "http://u@p:1", "http://p:1/", "http://::1:1",
+        "http://[p]:1",   "http://[::1]", "http://[]:1", "http://[:1",
+        "http://10.0:80", "http://"};
+    char value[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(value, sizeof value, "\"%s\"", good[i]);
+        struct conf *conf = http_client("Proxy", value);
+        assert_string_equal(conf->http_client.proxy, good[i]);
+        conf_free(conf);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(value, sizeof value, "\"%s\"", bad[i]);
+        refuses_http("Proxy", value, "found ");
+    }
+    refuses_http("Proxy", "\"p\"",
+                 "found \"p\", expected http://host:port without a user, or null");
+}
+
+static void lists_have_commas_between(void **state)
+{
+    static const struct {
+        const char *key, *good[3], *bad[6];
+    } cases[] = {
+        {"NoProxy",
+         {"localhost", " a.example , .b.example,10.0.0.1,::1", "*"},
+         {",", "a,,b", "a b", "10.0.0.0/8", "*.a", ".."}},
+        {"SourceAddresses",
+         {"127.0.0.1", "10.0.0.1,10.0.0.2", "fd00::1 , 10.0.0.1"},
+         {"localhost", "10.0.0.1,", "10.0.0.256", "[::1]", "10.0.0.1:80", "10.0.0.1/8"}},
+    };
+    char value[64];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < 3; k++) {
+            snprintf(value, sizeof value, "\"%s\"", cases[i].good[k]);
+            conf_free(http_client(cases[i].key, value));
+        }
+        for (size_t k = 0; k < 6; k++) {
+            snprintf(value, sizeof value, "\"%s\"", cases[i].bad[k]);
+            refuses_http(cases[i].key, value, "found \"");
+        }
+    }
+}
+
+static void a_list_has_at_most_256_entries(void **state)
+{
+    struct buf text = {0};
+
+    (void)state;
+    buf_puts(&text, "\"::1");
+    for (int i = 1; i < CONF_LIST_MAX; i++)
+        buf_puts(&text, ",::1");
+    buf_puts(&text, "\"");
+    conf_free(http_client("SourceAddresses", text.data));
+    text.len--;
+    buf_puts(&text, ",::1\"");
+    refuses_http("SourceAddresses", text.data, "found \"::1");
+    buf_done(&text);
+}
+
+static void a_list_is_split_at_its_commas(void **state)
+{
+    size_t n;
+    char **list = conf_list(" a,b c ,\t,", &n);
+
+    (void)state;
+    assert_int_equal(n, 4);
+    assert_string_equal(list[0], "a");
+    assert_string_equal(list[1], "b c");
+    assert_string_equal(list[2], "");
+    assert_string_equal(list[3], "");
+    conf_list_free(list, n);
+    list = conf_list(NULL, &n);
+    assert_int_equal(n, 0);
+    conf_list_free(list, n);
+}
+
+static void a_reload_takes_what_it_may_and_leaves_the_rest(void **state)
+{
+    struct conf *conf = accepts("{\"Cluster\": {\"GRPCPort\": 1, \"DrainTimeout\": 1},"
+                                " \"HttpClient\": {\"NoProxy\": \"a\"}}");
+    struct conf *from = accepts("{\"Cluster\": {\"GRPCPort\": 2, \"DrainTimeout\": 2},"
+                                " \"FileLogger\": {\"ConsoleLoggingLevel\": 4},"
+                                " \"HttpClient\": {\"Proxy\": \"http://p:1\","
+                                " \"VerifyCertificates\": true}}");
+
+    (void)state;
+    conf_take_reloadable(conf, from);
+    assert_int_equal(conf->cluster.grpc_port, 1);
+    assert_int_equal(conf->cluster.drain_ms, 2000);
+    assert_int_equal(conf->logger.console_level, LOG_CRIT);
+    assert_true(conf->http_client.verify);
+    assert_string_equal(conf->http_client.proxy, "http://p:1");
+    assert_null(conf->http_client.no_proxy);
+    assert_null(from->http_client.proxy);
+    assert_string_equal(from->http_client.no_proxy, "a");
+    conf_free(from);
+    assert_string_equal(conf->http_client.proxy, "http://p:1");
+    conf_free(conf);
 }
 
 static void truth_is_true_or_false(void **state)
@@ -368,8 +559,6 @@ static void settings_of_later_are_accepted_and_listed_once(void **state)
     (void)state;
     assert_string_equal(
         conf->ignored,
-        "HttpClient.PooledConnectionLifeTimeInSeconds, "
-        "HttpClient.PooledConnectionIdleTimeoutInSeconds, HttpClient.MaxConnectionsPerServer, "
         "HttpClient.HeaderValidationMode, HttpClient.AllowHostOverride, "
         "HttpClient.ServerTimeHeader, HttpClient.ServerTimeFormat, FileLogger.LogFilePath, "
         "FileLogger.EnableConsoleLogging, FileLogger.DisableConsoleErrorLogging, "
@@ -421,7 +610,12 @@ static void what_is_printed_parses_to_the_same(void **state)
         " \"ConnectTimeout\": 0.25, \"RejoinGrace\": 0, \"MasterLossTimeout\": 86400,"
         " \"DrainTimeout\": 0.1, \"Insecure\": true},"
         " \"Dashboard\": {\"BuiltInDashboard\": false, \"Port\": 0, \"RefreshRate\": 60},"
-        " \"HttpClient\": {\"ClientTimeoutInSeconds\": 0.5},"
+        " \"HttpClient\": {\"ClientTimeoutInSeconds\": 0.5, \"ConnectTimeoutInSeconds\": 0.25,"
+        " \"FirstByteTimeoutInSeconds\": 3, \"PooledConnectionLifeTimeInSeconds\": 31536000,"
+        " \"PooledConnectionIdleTimeoutInSeconds\": 0.001, \"MaxConnectionsPerServer\": 1,"
+        " \"VerifyCertificates\": true, \"CertificateAuthorities\": \"/a b\","
+        " \"Proxy\": \"http://[::1]:3128\", \"NoProxy\": \"a, .b\", \"SourceAddresses\": "
+        "\"::1,10.0.0.1\"},"
         " \"FileLogger\": {\"ConsoleLogingLevel\": 4}}",
     };
 
@@ -685,7 +879,7 @@ static void each_row_is_whole_and_known_once(void **state)
         assert_non_null(row->range);
         assert_non_null(row->doc);
     }
-    assert_int_equal(n, 19);
+    assert_int_equal(n, 29);
     assert_null(conf_row_find("Cluster", "Port"));
     assert_null(conf_section_find("cluster"));
 }
@@ -715,7 +909,7 @@ static void every_key_is_documented_as_it_is(void **state)
             fail_msg("docs/settings.md lacks: %s", line);
         free(line);
     }
-    assert_int_equal(n, 19);
+    assert_int_equal(n, 29);
     assert_false(conf_key_at(n, &key));
     free(text);
 }
@@ -768,6 +962,14 @@ int main(void)
         cmocka_unit_test(numbers_are_whole_and_in_their_range),
         cmocka_unit_test(seconds_may_have_a_fraction),
         cmocka_unit_test(the_longest_pause_is_not_below_the_first),
+        cmocka_unit_test(connections_have_limits_of_time_and_number),
+        cmocka_unit_test(a_connection_is_not_idle_for_longer_than_it_lives),
+        cmocka_unit_test(texts_may_be_null_but_not_empty),
+        cmocka_unit_test(a_proxy_is_http_with_host_and_port),
+        cmocka_unit_test(lists_have_commas_between),
+        cmocka_unit_test(a_list_has_at_most_256_entries),
+        cmocka_unit_test(a_list_is_split_at_its_commas),
+        cmocka_unit_test(a_reload_takes_what_it_may_and_leaves_the_rest),
         cmocka_unit_test(truth_is_true_or_false),
         cmocka_unit_test(node_names_have_1_to_64_of_these_characters),
         cmocka_unit_test(the_master_is_an_address_or_a_host_name),

@@ -166,6 +166,44 @@ static void seconds_to_wait_may_have_a_fraction(void **state)
     }
 }
 
+static void rates_may_have_a_fraction(void **state)
+{
+    (void)state;
+    accepts("--rate", "33.333");
+    assert_true(options.value[OPTIONS_RATE].real == 33.333);
+    accepts("--rate=10000000");
+    refuses("--rate 0: found \"0\", expected a number above 0 and up to 10000000", "--rate", "0");
+    refuses("--rate 10000000.1: found \"10000000.1\", expected a number above 0 and up to 10000000",
+            "--rate", "10000000.1");
+    refuses("--rate 1k: found \"1k\", expected a number above 0 and up to 10000000", "--rate",
+            "1k");
+}
+
+static void a_ramp_may_come_several_times_and_keeps_its_colon(void **state)
+{
+    (void)state;
+    accepts("--ramp", "100:30", "--ramp=0:5", "--ramp:7:8");
+    assert_int_equal(options.value[OPTIONS_RAMP].n, 3);
+    assert_string_equal(options.value[OPTIONS_RAMP].text[0], "100:30");
+    assert_string_equal(options.value[OPTIONS_RAMP].text[1], "0:5");
+    assert_string_equal(options.value[OPTIONS_RAMP].text[2], "7:8");
+}
+
+static void http2_in_clear_text_has_three_spellings(void **state)
+{
+    (void)state;
+    accepts("-h2c");
+    assert_true(options.value[OPTIONS_SUPPORT_H2C].flag);
+    assert_false(options_given(&options, OPTIONS_HEADER));
+    accepts("-sh2c", "-u", "x");
+    assert_true(options.value[OPTIONS_SUPPORT_H2C].flag);
+    accepts("--supporth2c=false");
+    assert_false(options.value[OPTIONS_SUPPORT_H2C].flag);
+    accepts("-ccp", "a.pem", "-ccpw", "pw");
+    assert_string_equal(text(OPTIONS_CERTIFICATE_PATH), "a.pem");
+    assert_string_equal(text(OPTIONS_CERTIFICATE_PASSWORD), "pw");
+}
+
 static void a_flag_alone_is_true_and_takes_only_true_or_false(void **state)
 {
     (void)state;
@@ -223,7 +261,9 @@ static void an_option_of_another_command_is_told_so(void **state)
 static void what_comes_later_is_refused_by_name(void **state)
 {
     (void)state;
-    refuses("-hv: not supported yet", "-hv", "2.0");
+    refuses("-s: not supported yet", "-s");
+    refuses("-sr: not supported yet", "-sr=true");
+    refuses("-dhtmler: not supported yet", "-dhtmler");
     refuses("--failurerule: not supported yet", "--failurerule=ErrorRate > 0.05");
     refuses("run: not supported yet", "run", "plan.yaml");
     refuses("RECORD: not supported yet", "RECORD");
@@ -408,6 +448,9 @@ int main(void)
         cmocka_unit_test(a_missing_value_is_named),
         cmocka_unit_test(counts_are_whole_numbers_in_their_range),
         cmocka_unit_test(seconds_to_wait_may_have_a_fraction),
+        cmocka_unit_test(rates_may_have_a_fraction),
+        cmocka_unit_test(a_ramp_may_come_several_times_and_keeps_its_colon),
+        cmocka_unit_test(http2_in_clear_text_has_three_spellings),
         cmocka_unit_test(a_flag_alone_is_true_and_takes_only_true_or_false),
         cmocka_unit_test(twice_is_once_too_often_but_for_headers),
         cmocka_unit_test(the_nearest_option_is_suggested),

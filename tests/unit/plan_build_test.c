@@ -77,7 +77,7 @@ static void a_target_alone_is_one_get(void **state)
     assert_int_equal(built.plan->n_rounds, 1);
     assert_string_equal(built.plan->rounds[0].name, "Quick-Test-Round");
     assert_int_equal(built.plan->rounds[0].n_clients, 1);
-    assert_int_equal(built.plan->rounds[0].arrival_delay_ms, 0);
+    assert_int_equal(built.plan->rounds[0].stages[0].arrival_delay_ms, 0);
     assert_int_equal(built.plan->rounds[0].n_iterations, 1);
     assert_string_equal(iteration()->name, "Quick-Http-Iteration");
     assert_int_equal(iteration()->mode, PLAN_MODE_R);
@@ -95,13 +95,19 @@ static void every_option_reaches_the_plan(void **state)
 {
     (void)state;
     builds("-u", "https://host/a?b=c", "-n", "p", "-rn", "r", "-in", "i", "-nc", "10", "-ad", "200",
-           "-rc", "700", "-hm", "post", "-p", "{\"a\": 1}", "-h", "X-A: b");
+           "-rc", "700", "-hm", "post", "-p", "{\"a\": 1}", "-h", "X-A: b", "-sd", "3", "-rip",
+           "-dcc", "--pacing", "batched", "-hv", "HTTP/1.1", "-h2c=false", "-mt");
     assert_string_equal(built.plan->name, "p");
     assert_string_equal(built.plan->rounds[0].name, "r");
     assert_int_equal(built.plan->rounds[0].n_clients, 10);
-    assert_int_equal(built.plan->rounds[0].arrival_delay_ms, 200);
+    assert_int_equal(built.plan->rounds[0].stages[0].arrival_delay_ms, 200);
+    assert_int_equal(built.plan->rounds[0].startup_delay_ms, 3);
+    assert_true(built.plan->rounds[0].is_parallel);
+    assert_int_equal(built.plan->rounds[0].pacing, PLAN_PACING_BATCHED);
     assert_string_equal(iteration()->name, "i");
     assert_int_equal(iteration()->request_count, 700);
+    assert_int_equal(iteration()->version, PLAN_VERSION_1_1);
+    assert_false(iteration()->h2c);
     assert_string_equal(iteration()->method, "POST");
     assert_true(iteration()->url.tls);
     assert_string_equal(iteration()->url.target, "/a?b=c");
@@ -123,18 +129,105 @@ static void a_duration_alone_means_mode_d(void **state)
     assert_int_equal(iteration()->request_count, 1);
 }
 
+static void a_batch_size_alone_goes_on_until_the_end(void **state)
+{
+    (void)state;
+    builds(U, "-bs", "10", "-cdt", "500");
+    assert_int_equal(iteration()->mode, PLAN_MODE_CB);
+    assert_int_equal(iteration()->batch_size, 10);
+    assert_int_equal(iteration()->cool_down_ms, 500);
+    builds(U, "-bs", "10", "-cdt", "500", "-rc", "25", "-mt");
+    assert_int_equal(iteration()->mode, PLAN_MODE_CRB);
+    assert_int_equal(iteration()->request_count, 25);
+    assert_true(iteration()->maximize);
+    builds(U, "-bs", "2", "-cdt", "400", "-d", "1");
+    assert_int_equal(iteration()->mode, PLAN_MODE_DCB);
+    assert_int_equal(iteration()->duration_s, 1);
+    builds(U, "-im", "crb", "-bs", "2", "-cdt", "400", "-rc", "3");
+    assert_int_equal(iteration()->mode, PLAN_MODE_CRB);
+}
+
+static void a_rate_means_mode_d_and_a_bound_of_1000(void **state)
+{
+    (void)state;
+    builds(U, "--rate", "33.333", "-d", "60");
+    assert_int_equal(iteration()->mode, PLAN_MODE_D);
+    assert_true(iteration()->is_open);
+    assert_int_equal(iteration()->rate_mhz, 33333);
+    assert_int_equal(iteration()->duration_s, 60);
+    assert_int_equal(built.plan->rounds[0].n_clients, 1000);
+    builds(U, "--rate", "5", "-d", "1", "-nc", "7", "-im", "D", "-mt");
+    assert_int_equal(built.plan->rounds[0].n_clients, 7);
+}
+
+static void a_ramp_needs_no_rate_and_no_duration(void **state)
+{
+    (void)state;
+    builds(U, "--ramp", "100.5:30", "--ramp", "0:5");
+    assert_true(iteration()->is_open);
+    assert_int_equal(iteration()->rate_mhz, 0);
+    assert_int_equal(iteration()->n_ramp, 2);
+    assert_int_equal(iteration()->ramp[0].rate_mhz, 100500);
+    assert_int_equal(iteration()->ramp[0].duration_s, 30);
+    assert_int_equal(iteration()->duration_s, 35);
+    builds(U, "--rate", "1", "--ramp", "2:3");
+    assert_int_equal(iteration()->rate_mhz, 1000);
+}
+
+static void rates_and_ramps_that_make_no_sense_are_refused(void **state)
+{
+    static const char *const bad[] = {"",      ":",    "5",     "5:",    ":5",        "5:0",
+                                      "5:1.5", "-1:5", "1e3:5", "5:6:7", "5:31536001"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *begin = xasprintf("--ramp %s: found \"%s\", expected RATE:SECONDS", bad[i], bad[i]);
+        refuses(begin, U, "--ramp", bad[i]);
+        free(begin);
+    }
+    refuses("--ramp: found no rate above 0", U, "--ramp", "0:5");
+    refuses("--ramp: found 0.0005, expected a number from 0", U, "--ramp", "0.0005:5");
+    refuses("--ramp: found durations of 31536001 s together", U, "--ramp", "1:1", "--ramp",
+            "1:31536000");
+    refuses("--rate: found 0.0005, expected a number above 0", U, "-d", "1", "--rate", "0.0005");
+    refuses("mode D: the duration is missing, expected -d SECONDS", U, "--rate", "5");
+    refuses("-d and --ramp: found both", U, "-d", "5", "--ramp", "5:5");
+    refuses("-rc: mode D takes no request count", U, "-rc", "5", "--rate", "5");
+    refuses("-bs: mode D takes no batch size", U, "-bs", "5", "--rate", "5", "-d", "1");
+    refuses("--rate: mode R takes no rate", U, "-im", "R", "--rate", "5");
+    refuses("-ad: not with a rate", U, "-ad", "5", "--rate", "5", "-d", "1");
+}
+
 static void a_mode_and_its_options_agree(void **state)
 {
     (void)state;
     refuses("-rc and -d: found both, expected one of them", U, "-rc", "7", "-d", "60");
-    refuses("-d: mode R takes", U, "-im", "R", "-d", "60");
-    refuses("-rc: mode D takes", U, "-im", "D", "-d", "60", "-rc", "7");
-    refuses("-im D: the duration is missing", U, "-im", "D");
-    refuses("-im X: found \"X\", expected R or D", U, "-im", "X");
-    refuses("-im : found \"\", expected R or D", U, "-im", "");
-    refuses("-im CB: not supported yet", U, "-im", "CB");
-    refuses("--iterationmode crb: not supported yet", U, "--iterationmode", "crb");
-    refuses("-im DCB: not supported yet", U, "-im", "DCB", "-d", "1");
+    refuses("-rc and -d: found both, expected one of them", U, "-rc", "7", "-d", "60", "-bs", "1");
+    refuses("-d: mode R takes no duration", U, "-im", "R", "-d", "60");
+    refuses("-rc: mode D takes no request count", U, "-im", "D", "-d", "60", "-rc", "7");
+    refuses("-cdt: mode R takes no cool-down time", U, "-im", "R", "-cdt", "60");
+    refuses("-d: mode CRB takes no duration", U, "-im", "CRB", "-d", "60", "-rc", "7");
+    refuses("mode D: the duration is missing, expected -d SECONDS", U, "-im", "D");
+    refuses("mode CRB: the request count is missing, expected -rc N", U, "-im", "CRB");
+    refuses("mode CB: the cool-down time is missing, expected -cdt MS", U, "-bs", "1");
+    refuses("mode CB: the batch size is missing, expected -bs N", U, "-cdt", "1");
+    refuses("-rc: found 5, expected more than the batch size of 5", U, "-bs", "5", "-cdt", "1",
+            "-rc", "5");
+    refuses("-d: found 1 s, expected more than the cool-down", U, "-bs", "5", "-cdt", "1000", "-d",
+            "1");
+    refuses("-im X: found \"X\", expected R, D, CB, CRB or DCB", U, "-im", "X");
+    refuses("-im : found \"\", expected R, D, CB, CRB or DCB", U, "-im", "");
+}
+
+static void versions_and_pacings_are_named_by_their_options(void **state)
+{
+    (void)state;
+    builds(U, "-h2c");
+    assert_true(iteration()->h2c);
+    refuses("-hv: found \"3.0\", expected \"1.0\"", U, "-hv", "3.0");
+    refuses("--pacing: found \"fast\", expected", U, "--pacing", "fast");
+    refuses("-h2c: found true and a version below 2.0", U, "-h2c", "-hv", "1.1");
+    refuses("-sh2c: found true and an URL with https://", "-u", "https://a/", "-sh2c");
 }
 
 static void the_target_is_an_absolute_http_url(void **state)
@@ -215,6 +308,42 @@ static void a_payload_file_must_be_there(void **state)
     refuses("-p URL:...: not supported yet", U, "-p", "URL:http://127.0.0.1/x");
 }
 
+#define S "-u", "https://127.0.0.1/"
+
+static void a_certificate_travels_by_its_hash(void **state)
+{
+    const char *path = payload_path;
+
+    (void)state;
+    builds(S, "-ccp", path, "-ccpw", "pw");
+    assert_string_equal(iteration()->certificate,
+                        "fcd85e9c993cd598fe7a2088e571af403a43adbc2ff8a39a4e67aec0dc69d960");
+    assert_string_equal(iteration()->certificate_password, "pw");
+    assert_int_equal(built.n_files, 1);
+    assert_string_equal(built.files[0].sha256, iteration()->certificate);
+    assert_int_equal(built.files[0].len, 4);
+
+    builds(S, "-ccp", "/dev/null", "-p", path_word);
+    assert_int_equal(built.n_files, 2);
+    assert_string_equal(built.files[0].sha256, iteration()->payload_file);
+    assert_string_equal(built.files[1].sha256, iteration()->certificate);
+    assert_int_equal(built.files[1].len, 0);
+    assert_null(iteration()->certificate_password);
+}
+
+static void a_certificate_must_be_there_and_of_use(void **state)
+{
+    (void)state;
+    refuses("-ccp: cannot read /nowhere/me.pem: No such file", S, "-ccp", "/nowhere/me.pem");
+    refuses("-ccp: cannot read : No such file", S, "-ccp", "");
+    refuses("-ccp: /dev/zero has more than 32 MiB", S, "-ccp", "/dev/zero");
+    refuses("-ccp: with the other file, /dev/zero has more than 32 MiB", S, "-p", path_word, "-ccp",
+            "/dev/zero");
+    refuses("-ccp: found a certificate and an URL with http://", U, "-ccp", payload_path);
+    refuses("-ccpw: found a password without a certificate", S, "-ccpw", "pw");
+    refuses("-ccpw: placeholders are not supported yet", S, "-ccp", payload_path, "-ccpw", "$pw");
+}
+
 static void an_empty_payload_is_none(void **state)
 {
     (void)state;
@@ -263,7 +392,14 @@ int main(void)
         cmocka_unit_test(a_target_alone_is_one_get),
         cmocka_unit_test(every_option_reaches_the_plan),
         cmocka_unit_test(a_duration_alone_means_mode_d),
+        cmocka_unit_test(a_batch_size_alone_goes_on_until_the_end),
+        cmocka_unit_test(a_rate_means_mode_d_and_a_bound_of_1000),
+        cmocka_unit_test(a_ramp_needs_no_rate_and_no_duration),
+        cmocka_unit_test(rates_and_ramps_that_make_no_sense_are_refused),
         cmocka_unit_test(a_mode_and_its_options_agree),
+        cmocka_unit_test(versions_and_pacings_are_named_by_their_options),
+        cmocka_unit_test(a_certificate_travels_by_its_hash),
+        cmocka_unit_test(a_certificate_must_be_there_and_of_use),
         cmocka_unit_test(the_target_is_an_absolute_http_url),
         cmocka_unit_test(a_header_is_split_at_its_first_colon),
         cmocka_unit_test(a_header_may_have_several_values),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -51,8 +52,10 @@ static void refuses(const char *text, const char *begin)
 #define ROUND(members)                             \
     "{\"name\":\"p\",\"rounds\":[{\"name\":\"r\"," \
     "\"iterations\":[{\"name\":\"i\"," REQUEST "}]," members "}]}"
-#define AT  "rounds[0].iterations[0]."
-#define REQ AT "httpRequest."
+#define AT   "rounds[0].iterations[0]."
+#define IT   "rounds[0].iterations[0]: "
+#define REQ  AT "httpRequest."
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void defaults_fill_what_is_not_said(void **state)
 {
@@ -63,8 +66,20 @@ static void defaults_fill_what_is_not_said(void **state)
     assert_string_equal(plan->name, "p");
     assert_int_equal(plan->n_rounds, 1);
     assert_int_equal(plan->rounds[0].n_clients, 1);
-    assert_int_equal(plan->rounds[0].arrival_delay_ms, 0);
+    assert_int_equal(plan->rounds[0].n_stages, 1);
+    assert_int_equal(plan->rounds[0].stages[0].n_clients, 1);
+    assert_int_equal(plan->rounds[0].stages[0].arrival_delay_ms, 0);
+    assert_int_equal(plan->rounds[0].startup_delay_ms, 0);
+    assert_false(plan->rounds[0].is_open);
+    assert_false(plan->rounds[0].is_parallel);
+    assert_int_equal(plan->rounds[0].pacing, PLAN_PACING_PRECISE);
     assert_int_equal(plan->rounds[0].n_iterations, 1);
+    assert_int_equal(it->delay_ms, 0);
+    assert_false(it->is_open);
+    assert_int_equal(it->version, PLAN_VERSION_2);
+    assert_false(it->h2c);
+    assert_string_equal(it->certificate, "");
+    assert_null(it->certificate_password);
     assert_int_equal(it->mode, PLAN_MODE_R);
     assert_int_equal(it->request_count, 1);
     assert_int_equal(it->duration_s, 0);
@@ -88,14 +103,17 @@ static void the_canonical_text_is_this_one(void **state)
 
     (void)state;
     assert_string_equal(
-        text, "{\"name\":\"p\",\"rounds\":[{\"arrivalDelay\":0,\"iterations\":[{\"duration\":3,"
+        text, "{\"name\":\"p\",\"rounds\":[{\"arrivalDelay\":0,\"iterations\":[{\"delay\":0,"
+              "\"duration\":3,"
               "\"httpRequest\":{\"headers\":{\"A\":[\"x\",\"y\"],\"b\":\"1\"},\"method\":\"POST\","
-              "\"payload\":{\"raw\":\"\xc3\xa4\"},\"url\":\"http://a/\"},\"mode\":\"D\","
-              "\"name\":\"i\"}],\"name\":\"r\",\"numberOfClients\":1}]}");
+              "\"payload\":{\"raw\":\"\xc3\xa4\"},\"supportH2C\":false,\"url\":\"http://a/\","
+              "\"version\":\"2.0\"},\"mode\":\"D\",\"name\":\"i\"}],\"name\":\"r\","
+              "\"numberOfClients\":1,\"pacing\":\"precise\",\"runInParallel\":false,"
+              "\"startupDelay\":0}]}");
     plan_digest(plan, digest);
     str_hex(digest, sizeof digest, hex);
     // Of the text above, by sha256sum: a change here keeps old and new programs apart.
-    assert_string_equal(hex, "a909516c3e946a083a6ea756ade1f19824f9204b70e3a700d8af560484ebad62");
+    assert_string_equal(hex, "d60e9055196728438bf2a5e16423164e80c9434c75879e2e820312c3d0e33571");
     free(text);
     plan_free(plan);
 }
@@ -153,8 +171,10 @@ static void every_complaint_has_its_place(void **state)
 static void keys_of_later_are_told_from_unknown_ones(void **state)
 {
     (void)state;
-    refuses(ROUND("\"stages\":[]"), "rounds[0]: stages is not supported yet");
+    refuses(ROUND("\"tags\":[]"), "rounds[0]: tags is not supported yet");
     refuses(ITERATION("\"failureRules\":[]"), "rounds[0].iterations[0]: failureRules is not sup");
+    refuses(SENDS("\"clientCertificatePath\":\"x\""),
+            AT "httpRequest: clientCertificatePath is not");
     refuses(SENDS("\"retry\":{}"), AT "httpRequest: retry is not supported yet");
     refuses(ITERATION("\"mod\":\"R\""), "rounds[0].iterations[0]: unknown key \"mod\", did you m");
     refuses(ITERATION("\"zzzzzz\":1"), "rounds[0].iterations[0]: unknown key \"zzzzzz\"");
@@ -217,22 +237,525 @@ static void each_mode_takes_its_own_count(void **state)
     assert_int_equal(plan->rounds[0].iterations[0].request_count, 1000000000000);
     plan_free(plan);
 
-#define IT "rounds[0].iterations[0]: "
     refuses(ITERATION("\"duration\":1"), IT "found \"duration\", expected none in mode R");
     refuses(ITERATION("\"mode\":\"D\",\"duration\":1,\"requestCount\":1"),
             IT "found \"requestCount\", expected none in mode D");
     refuses(ITERATION("\"mode\":\"D\""), IT "found no \"duration\", expected one");
 }
 
-static void modes_of_later_are_told_from_wrong_ones(void **state)
+static void modes_are_spelled_in_upper_case(void **state)
+{
+    static const char *const bad[] = {"r", "", "Cb", "CRBX", "R "};
+    char text[512], begin[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, ITERATION("\"mode\":\"%s\""), bad[i]);
+        snprintf(begin, sizeof begin, AT "mode: found \"%s\", expected \"R\", \"D\", \"CB\"",
+                 bad[i]);
+        refuses(text, begin);
+    }
+    refuses(ITERATION("\"mode\":null"), AT "mode: found null, expected a text");
+}
+
+#define BATCH "\"batchSize\":10,\"coolDownTime\":500"
+
+static const struct plan_iteration *first(const struct plan *plan)
+{
+    return &plan->rounds[0].iterations[0];
+}
+
+static void batches_have_a_size_and_a_cool_down_time(void **state)
+{
+    struct plan *plan = accepts(ITERATION("\"mode\":\"CRB\",\"requestCount\":25," BATCH));
+
+    (void)state;
+    assert_int_equal(first(plan)->mode, PLAN_MODE_CRB);
+    assert_int_equal(first(plan)->request_count, 25);
+    assert_int_equal(first(plan)->batch_size, 10);
+    assert_int_equal(first(plan)->cool_down_ms, 500);
+    assert_int_equal(first(plan)->duration_s, 0);
+    assert_false(first(plan)->maximize);
+    plan_free(plan);
+    plan = accepts(ITERATION("\"mode\":\"DCB\",\"duration\":1,\"maximizeThroughput\":true," BATCH));
+    assert_int_equal(first(plan)->mode, PLAN_MODE_DCB);
+    assert_int_equal(first(plan)->duration_s, 1);
+    assert_int_equal(first(plan)->request_count, 0);
+    assert_true(first(plan)->maximize);
+    plan_free(plan);
+    plan = accepts(ITERATION("\"mode\":\"CB\"," BATCH));
+    assert_int_equal(first(plan)->mode, PLAN_MODE_CB);
+    plan_free(plan);
+
+    refuses_nth(ITERATION("\"mode\":\"CB\""), 0, 2, IT "found no \"batchSize\"");
+    refuses_nth(ITERATION("\"mode\":\"CB\""), 1, 2, IT "found no \"coolDownTime\"");
+    refuses(ITERATION("\"mode\":\"CRB\"," BATCH), IT "found no \"requestCount\"");
+    refuses(ITERATION("\"mode\":\"DCB\"," BATCH), IT "found no \"duration\"");
+    refuses(ITERATION("\"mode\":\"CB\",\"duration\":1," BATCH),
+            IT "found \"duration\", expected none in mode CB");
+    refuses(ITERATION("\"mode\":\"CB\",\"requestCount\":11," BATCH),
+            IT "found \"requestCount\", expected none in mode CB");
+    refuses(ITERATION("\"batchSize\":1"), IT "found \"batchSize\", expected none in mode R");
+    refuses(ITERATION("\"coolDownTime\":1"), IT "found \"coolDownTime\", expected none in mode R");
+    refuses(ITERATION("\"mode\":\"CB\",\"batchSize\":100001,\"coolDownTime\":1"),
+            AT "batchSize: found 100001, expected 1 to 100000");
+    refuses(ITERATION("\"mode\":\"CB\",\"batchSize\":1,\"coolDownTime\":0"),
+            AT "coolDownTime: found 0, expected 1 to 86400000");
+}
+
+static void a_batch_is_less_than_the_whole(void **state)
 {
     (void)state;
-    refuses(ITERATION("\"mode\":\"CB\""), AT "mode: mode CB is not supported yet");
-    refuses(ITERATION("\"mode\":\"CRB\""), AT "mode: mode CRB is not supported yet");
-    refuses(ITERATION("\"mode\":\"DCB\",\"duration\":1"), AT "mode: mode DCB is not supported yet");
-    refuses(ITERATION("\"mode\":\"r\""), AT "mode: found \"r\", expected \"R\" or \"D\"");
-    refuses(ITERATION("\"mode\":\"\""), AT "mode: found \"\", expected \"R\" or \"D\"");
-    refuses(ITERATION("\"mode\":null"), AT "mode: found null, expected a text");
+    refuses(ITERATION("\"mode\":\"CRB\",\"requestCount\":10," BATCH),
+            AT "requestCount: found 10, expected more than the batch size of 10");
+    plan_free(accepts(ITERATION("\"mode\":\"CRB\",\"requestCount\":11," BATCH)));
+    refuses(ITERATION("\"mode\":\"DCB\",\"duration\":1,\"batchSize\":1,\"coolDownTime\":1000"),
+            AT "duration: found 1 s, expected more than the cool-down time of 1000 ms");
+    plan_free(
+        accepts(ITERATION("\"mode\":\"DCB\",\"duration\":1,\"batchSize\":1,\"coolDownTime\":999")));
+}
+
+static void modes_without_batches_forget_the_throughput(void **state)
+{
+    struct plan *plan = accepts(ITERATION("\"maximizeThroughput\":true"));
+    char *text = plan_format(plan);
+
+    (void)state;
+    assert_false(first(plan)->maximize);
+    assert_null(strstr(text, "maximizeThroughput"));
+    free(text);
+    plan_free(plan);
+    refuses(ITERATION("\"maximizeThroughput\":1"), AT "maximizeThroughput: found 1, expected true");
+}
+
+static void a_delay_has_two_names(void **state)
+{
+    struct plan *plan = accepts(ITERATION("\"startupDelay\":7"));
+
+    (void)state;
+    assert_int_equal(first(plan)->delay_ms, 7);
+    plan_free(plan);
+    plan = accepts(ITERATION("\"delay\":86400000"));
+    assert_int_equal(first(plan)->delay_ms, 86400000);
+    plan_free(plan);
+    refuses(ITERATION("\"delay\":86400001"), AT "delay: found 86400001");
+    refuses(ITERATION("\"delay\":1,\"startupDelay\":1"),
+            IT "found \"delay\" and \"startupDelay\", expected one of them");
+}
+
+static void requests_have_the_keys_of_lps_by_their_other_names(void **state)
+{
+    struct plan *a = accepts(
+        SENDS("\"httpMethod\":\"put\",\"httpVersion\":\"HTTP/1.1\",\"httpHeaders\":{\"A\":\"b\"}"));
+    struct plan *b =
+        accepts(SENDS("\"method\":\"PUT\",\"version\":\"1.1\",\"headers\":{\"A\":\"b\"}"));
+    char *x = plan_format(a), *y = plan_format(b);
+
+    (void)state;
+    assert_string_equal(x, y);
+    assert_string_equal(first(a)->method, "PUT");
+    assert_int_equal(first(a)->version, PLAN_VERSION_1_1);
+    assert_int_equal(first(a)->n_headers, 1);
+    free(x);
+    free(y);
+    plan_free(a);
+    plan_free(b);
+    refuses(SENDS("\"httpMethod\":\"GET\",\"method\":\"GET\""),
+            AT "httpRequest: found \"method\" and \"httpMethod\"");
+    refuses(SENDS("\"httpVersion\":\"1.1\",\"version\":\"1.1\""),
+            AT "httpRequest: found \"version\" and");
+    refuses(SENDS("\"httpHeaders\":{},\"headers\":{}"), AT "httpRequest: found \"headers\" and");
+    refuses(SENDS("\"httpMethod\":\"FETCH\""), REQ "httpMethod: found \"FETCH\"");
+}
+
+static void versions_have_several_spellings_and_one_in_the_end(void **state)
+{
+    static const struct {
+        const char *spelled, *canonical;
+        enum plan_version version;
+    } good[] = {
+        {"1.0", "1.0", PLAN_VERSION_1_0},  {"HTTP/1.0", "1.0", PLAN_VERSION_1_0},
+        {"1.1", "1.1", PLAN_VERSION_1_1},  {"HTTP/1.1", "1.1", PLAN_VERSION_1_1},
+        {"2.0", "2.0", PLAN_VERSION_2},    {"HTTP/2.0", "2.0", PLAN_VERSION_2},
+        {"HTTP/2", "2.0", PLAN_VERSION_2},
+    };
+    static const char *const bad[] = {"", "2", "3.0", "http/1.1", "HTTP/3"};
+    char text[512], canonical[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, SENDS("\"version\":\"%s\""), good[i].spelled);
+        struct plan *plan = accepts(text);
+        char *formatted = plan_format(plan);
+        assert_int_equal(first(plan)->version, good[i].version);
+        snprintf(canonical, sizeof canonical, "\"version\":\"%s\"", good[i].canonical);
+        assert_non_null(strstr(formatted, canonical));
+        free(formatted);
+        plan_free(plan);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, SENDS("\"version\":\"%s\""), bad[i]);
+        refuses(text, REQ "version: found \"");
+    }
+    refuses(SENDS("\"version\":1.1"), REQ "version: found 1.1, expected a text");
+}
+
+#define TLS(members) PLAN("{\"name\":\"i\",\"httpRequest\":{\"url\":\"https://a/\"," members "}}")
+
+static void http2_in_clear_text_needs_http_and_version_2(void **state)
+{
+    struct plan *plan = accepts(SENDS("\"supportH2C\":true"));
+
+    (void)state;
+    assert_true(first(plan)->h2c);
+    plan_free(plan);
+    plan_free(accepts(SENDS("\"supportH2C\":true,\"version\":\"HTTP/2\"")));
+    plan_free(accepts(TLS("\"supportH2C\":false,\"version\":\"1.0\"")));
+    refuses(SENDS("\"supportH2C\":true,\"version\":\"1.1\""),
+            REQ "supportH2C: found true and a version below 2.0");
+    refuses(TLS("\"supportH2C\":true"), REQ "supportH2C: found true and an URL with https://");
+    refuses(SENDS("\"supportH2C\":\"true\""),
+            REQ "supportH2C: found \"true\", expected true or false");
+    // One mistake, one complaint.
+    refuses(SENDS("\"supportH2C\":true,\"version\":\"3\""), REQ "version: found \"3\"");
+}
+
+static void certificates_are_files_beside_a_plan_with_https(void **state)
+{
+    struct plan *plan =
+        accepts(TLS("\"clientCertificate\":\"" HASH "\",\"clientCertificatePassword\":\"pw\""));
+    char password[PLAN_PASSWORD_MAX + 2], text[PLAN_PASSWORD_MAX + 512];
+
+    (void)state;
+    assert_string_equal(first(plan)->certificate, HASH);
+    assert_string_equal(first(plan)->certificate_password, "pw");
+    plan_free(plan);
+    plan = accepts(TLS("\"clientCertificate\":\"" HASH "\",\"clientCertificatePassword\":\"\""));
+    assert_null(first(plan)->certificate_password);
+    plan_free(plan);
+    refuses(SENDS("\"clientCertificate\":\"" HASH "\""),
+            REQ "clientCertificate: found a certificate and an URL with http://");
+    refuses(TLS("\"clientCertificate\":\"me.pem\""),
+            REQ "clientCertificate: found \"me.pem\", expected the file's SHA-256");
+    refuses(TLS("\"clientCertificate\":1"), REQ "clientCertificate: found 1, expected a text");
+    refuses(TLS("\"clientCertificatePassword\":\"pw\""),
+            REQ "clientCertificatePassword: found a password without");
+
+    memset(password, 'x', sizeof password);
+    password[PLAN_PASSWORD_MAX] = '\0';
+    snprintf(text, sizeof text,
+             TLS("\"clientCertificate\":\"" HASH "\",\"clientCertificatePassword\":\"%s\""),
+             password);
+    plan_free(accepts(text));
+    password[PLAN_PASSWORD_MAX] = 'x';
+    password[PLAN_PASSWORD_MAX + 1] = '\0';
+    snprintf(text, sizeof text,
+             TLS("\"clientCertificate\":\"" HASH "\",\"clientCertificatePassword\":\"%s\""),
+             password);
+    refuses(text, REQ "clientCertificatePassword: found 1025 bytes, expected at most 1024");
+}
+
+// --- Stages ---
+
+static void stages_add_up_to_the_clients_of_a_round(void **state)
+{
+    struct plan *plan =
+        accepts(ROUND("\"startupDelay\":9,\"stages\":[{\"numberOfClients\":2,\"arrivalDelay\":100},"
+                      "{\"numberOfClients\":3,\"arrivalDelay\":50,\"startupDelay\":300}]"));
+    const struct plan_round *round = &plan->rounds[0];
+
+    (void)state;
+    assert_int_equal(round->startup_delay_ms, 9);
+    assert_int_equal(round->n_clients, 5);
+    assert_int_equal(plan_max_clients(plan), 5);
+    assert_int_equal(round->n_stages, 2);
+    assert_int_equal(round->stages[0].n_clients, 2);
+    assert_int_equal(round->stages[0].arrival_delay_ms, 100);
+    assert_int_equal(round->stages[0].startup_delay_ms, 0);
+    assert_int_equal(round->stages[1].startup_delay_ms, 300);
+    plan_free(plan);
+}
+
+static void one_stage_without_delay_is_no_stage(void **state)
+{
+    struct plan *a = accepts(ROUND("\"stages\":[{\"numberOfClients\":2,\"arrivalDelay\":7}]"));
+    struct plan *b = accepts(ROUND("\"numberOfClients\":2,\"arrivalDelay\":7"));
+    struct plan *c = accepts(
+        ROUND("\"stages\":[{\"numberOfClients\":2,\"arrivalDelay\":7,\"startupDelay\":1}]"));
+    char *x = plan_format(a), *y = plan_format(b), *z = plan_format(c);
+
+    (void)state;
+    assert_string_equal(x, y);
+    assert_null(strstr(x, "stages"));
+    assert_non_null(
+        strstr(z, "\"stages\":[{\"arrivalDelay\":7,\"numberOfClients\":2,\"startupDelay\":1}]"));
+    free(x);
+    free(y);
+    free(z);
+    plan_free(a);
+    plan_free(b);
+    plan_free(c);
+}
+
+static void stages_and_clients_contradict_each_other(void **state)
+{
+#define ONE "{\"numberOfClients\":1}"
+    (void)state;
+    refuses(ROUND("\"stages\":[" ONE "],\"numberOfClients\":1"),
+            "rounds[0]: found \"numberOfClients\" and \"stages\"");
+    refuses(ROUND("\"stages\":[" ONE "],\"arrivalDelay\":0"),
+            "rounds[0]: found \"arrivalDelay\" and \"stages\"");
+    refuses(ROUND("\"stages\":[]"), "rounds[0].stages: found an empty list");
+    refuses(ROUND("\"stages\":{}"), "rounds[0].stages: found an object, expected a list");
+    refuses(ROUND("\"stages\":[1]"), "rounds[0].stages[0]: found 1, expected an object");
+    refuses(ROUND("\"stages\":[{}]"), "rounds[0].stages[0]: found no \"numberOfClients\"");
+    refuses(ROUND("\"stages\":[{\"numberOfClients\":0}]"),
+            "rounds[0].stages[0].numberOfClients: found 0");
+    refuses(ROUND("\"stages\":[{\"numberOfClients\":1,\"delay\":1}]"),
+            "rounds[0].stages[0]: unknown key \"delay\"");
+    refuses(ROUND("\"stages\":[{\"numberOfClients\":600000},{\"numberOfClients\":400001}]"),
+            "rounds[0].stages: found 1000001 clients together, expected at most 1000000");
+    plan_free(
+        accepts(ROUND("\"stages\":[{\"numberOfClients\":600000},{\"numberOfClients\":400000}]")));
+}
+
+// A round with n equal elements in a list.
+static char *with_list(const char *before, const char *element, size_t n, const char *after)
+{
+    struct buf b = {0};
+
+    buf_puts(&b, before);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&b, "%s%s", i > 0 ? "," : "", element);
+    buf_puts(&b, after);
+    return buf_take(&b);
+}
+
+static void a_thousand_stages_are_the_limit(void **state)
+{
+    static const char before[] = "{\"name\":\"p\",\"rounds\":[{\"name\":\"r\",\"stages\":[",
+                      after[] = "],\"iterations\":[{\"name\":\"i\"," REQUEST "}]}]}";
+    char *text = with_list(before, ONE, PLAN_STAGES_MAX, after);
+
+    (void)state;
+    plan_free(accepts(text));
+    free(text);
+    text = with_list(before, ONE, PLAN_STAGES_MAX + 1, after);
+    refuses(text, "rounds[0].stages: found 1001 elements, expected at most 1000");
+    free(text);
+}
+
+// --- Rates ---
+
+#define RATED(members) ITERATION("\"mode\":\"D\"," members)
+
+static void a_rate_opens_the_round(void **state)
+{
+    struct plan *plan = accepts(RATED("\"rate\":33.333,\"duration\":60"));
+    char *text = plan_format(plan);
+
+    (void)state;
+    assert_true(plan->rounds[0].is_open);
+    assert_true(first(plan)->is_open);
+    assert_int_equal(first(plan)->rate_mhz, 33333);
+    assert_int_equal(first(plan)->duration_s, 60);
+    assert_int_equal(first(plan)->n_ramp, 0);
+    assert_int_equal(plan->rounds[0].n_clients, 1000);
+    assert_int_equal(plan->rounds[0].n_stages, 1);
+    assert_int_equal(plan->rounds[0].stages[0].n_clients, 1000);
+    assert_string_equal(text,
+                        "{\"name\":\"p\",\"rounds\":[{\"iterations\":[{\"duration\":60,"
+                        "\"httpRequest\":{\"headers\":{},\"method\":\"GET\",\"supportH2C\":false,"
+                        "\"url\":\"http://a/\",\"version\":\"2.0\"},\"mode\":\"D\",\"name\":\"i\","
+                        "\"rate\":33.333}],\"name\":\"r\",\"numberOfClients\":1000,"
+                        "\"pacing\":\"precise\",\"runInParallel\":false,\"startupDelay\":0}]}");
+    free(text);
+    plan_free(plan);
+}
+
+static void rates_have_three_decimals_and_one_spelling(void **state)
+{
+    static const struct {
+        const char *spelled, *canonical;
+        uint64_t mhz;
+    } good[] = {
+        {"0.001", "\"rate\":0.001", 1},
+        {"0.5", "\"rate\":0.5", 500},
+        {"1", "\"rate\":1}", 1000},
+        {"1.0", "\"rate\":1}", 1000},
+        {"1e3", "\"rate\":1000}", 1000000},
+        {"4.35", "\"rate\":4.35}", 4350}, // 4349.999... in binary
+        {"9999999.999", "\"rate\":9999999.999", 9999999999},
+        {"10000000", "\"rate\":10000000}", 10000000000},
+    };
+    static const char *const bad[] = {
+        "0",      "0.0",    "-1",           "-0.5",  "0.0005",
+        "0.0001", "1.0005", "10000000.001", "1e300", "9223372036854775807",
+        "\"5\"",  "true",   "null",         "[]"};
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, RATED("\"duration\":1,\"rate\":%s"), good[i].spelled);
+        struct plan *plan = accepts(text);
+        char *formatted = plan_format(plan);
+        assert_true(first(plan)->rate_mhz == good[i].mhz);
+        if (strstr(formatted, good[i].canonical) == NULL)
+            fail_msg("%s: %s", good[i].spelled, formatted);
+        free(formatted);
+        plan_free(plan);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, RATED("\"duration\":1,\"rate\":%s"), bad[i]);
+        refuses(text, AT "rate: found ");
+    }
+    refuses(RATED("\"duration\":1,\"rate\":0"),
+            AT "rate: found 0, expected a number above 0 and up to 10000000 with at most 3");
+}
+
+static void every_rate_of_three_decimals_comes_back(void **state)
+{
+    char text[512];
+
+    (void)state;
+    for (uint64_t mhz = 1; mhz < PLAN_RATE_MAX_MHZ; mhz += 1 + mhz / 97) {
+        snprintf(text, sizeof text, RATED("\"duration\":1,\"rate\":%d.%03d"), (int)(mhz / 1000),
+                 (int)(mhz % 1000));
+        struct plan *plan = accepts(text);
+        assert_true(first(plan)->rate_mhz == mhz);
+        char *formatted = plan_format(plan);
+        struct plan *again = accepts(formatted);
+        assert_true(first(again)->rate_mhz == mhz);
+        plan_free(again);
+        free(formatted);
+        plan_free(plan);
+    }
+}
+
+static void a_ramp_has_its_own_duration_and_begins_at_the_rate(void **state)
+{
+    struct plan *plan = accepts(
+        RATED("\"rate\":10,\"ramp\":[{\"rate\":100,\"duration\":30},{\"rate\":0,\"duration\":5}]"));
+    char *text = plan_format(plan);
+
+    (void)state;
+    assert_true(first(plan)->is_open);
+    assert_int_equal(first(plan)->rate_mhz, 10000);
+    assert_int_equal(first(plan)->duration_s, 35);
+    assert_int_equal(first(plan)->n_ramp, 2);
+    assert_int_equal(first(plan)->ramp[0].rate_mhz, 100000);
+    assert_int_equal(first(plan)->ramp[1].rate_mhz, 0);
+    assert_int_equal(first(plan)->ramp[1].duration_s, 5);
+    assert_non_null(strstr(
+        text,
+        "\"ramp\":[{\"duration\":30,\"rate\":100},{\"duration\":5,\"rate\":0}],\"rate\":10}"));
+    free(text);
+    plan_free(plan);
+    plan = accepts(RATED("\"ramp\":[{\"rate\":0.5,\"duration\":1}]"));
+    text = plan_format(plan);
+    assert_int_equal(first(plan)->rate_mhz, 0);
+    assert_non_null(strstr(text, "\"rate\":0}"));
+    free(text);
+    plan_free(plan);
+    // From 5 down to nothing sends, too.
+    plan_free(accepts(RATED("\"rate\":5,\"ramp\":[{\"rate\":0,\"duration\":1}]")));
+}
+
+static void ramps_that_make_no_sense_are_refused(void **state)
+{
+#define STEP "{\"rate\":1,\"duration\":1}"
+    (void)state;
+    refuses(RATED("\"ramp\":[{\"rate\":0,\"duration\":1},{\"rate\":0,\"duration\":1}]"),
+            AT "ramp: found no rate above 0");
+    refuses(RATED("\"ramp\":[" STEP "],\"duration\":1"), IT "found \"duration\" and \"ramp\"");
+    refuses(RATED("\"ramp\":[]"), AT "ramp: found an empty list");
+    refuses(RATED("\"ramp\":1"), AT "ramp: found 1, expected a list");
+    refuses(RATED("\"ramp\":[2]"), AT "ramp[0]: found 2, expected an object");
+    refuses(RATED("\"ramp\":[{\"rate\":1}]"), AT "ramp[0]: found no \"duration\"");
+    refuses(RATED("\"ramp\":[{\"duration\":1}]"), AT "ramp[0]: found no \"rate\"");
+    refuses(RATED("\"ramp\":[{\"rate\":-1,\"duration\":1}]"),
+            AT "ramp[0].rate: found -1, expected a number from 0 and up to");
+    refuses(RATED("\"ramp\":[{\"rate\":1,\"duration\":0}]"), AT "ramp[0].duration: found 0");
+    refuses(RATED("\"ramp\":[{\"rate\":1,\"duration\":1,\"x\":1}]"), AT "ramp[0]: unknown key");
+    refuses(RATED("\"ramp\":[{\"rate\":1,\"duration\":31536000}," STEP "]"),
+            AT "ramp: found durations of 31536001 s together, expected at most 31536000");
+}
+
+static void a_thousand_ramps_are_the_limit(void **state)
+{
+    static const char before[] =
+        "{\"name\":\"p\",\"rounds\":[{\"name\":\"r\",\"iterations\":[{\"name\":\"i\","
+        "\"mode\":\"D\"," REQUEST ",\"ramp\":[";
+    char *text = with_list(before, STEP, PLAN_STAGES_MAX, "]}]}]}");
+
+    (void)state;
+    plan_free(accepts(text));
+    free(text);
+    text = with_list(before, STEP, PLAN_STAGES_MAX + 1, "]}]}]}");
+    refuses(text, AT "ramp: found 1001 elements, expected at most 1000");
+    free(text);
+}
+
+static void only_mode_d_has_a_rate(void **state)
+{
+    (void)state;
+    refuses(ITERATION("\"rate\":1"), IT "found \"rate\", expected none in mode R");
+    refuses(ITERATION("\"ramp\":[" STEP "]"), IT "found \"ramp\", expected none in mode R");
+    refuses(ITERATION("\"mode\":\"CB\",\"rate\":1," BATCH),
+            IT "found \"rate\", expected none in mode CB");
+    refuses(RATED("\"rate\":1"), IT "found no \"duration\"");
+    refuses(RATED("\"rate\":1,\"duration\":1,\"requestCount\":1"),
+            IT "found \"requestCount\", expected none in mode D");
+}
+
+// A round with these members, whose iterations are these.
+#define WITH(members, iterations) \
+    "{\"name\":\"p\",\"rounds\":[{\"name\":\"r\"," members "\"iterations\":[" iterations "]}]}"
+#define OPEN(name)   "{\"name\":\"" name "\"," REQUEST ",\"mode\":\"D\",\"rate\":5,\"duration\":3}"
+#define CLOSED(name) "{\"name\":\"" name "\"," REQUEST "}"
+
+static void a_round_is_open_or_closed(void **state)
+{
+    struct plan *plan =
+        accepts(WITH("\"numberOfClients\":7,\"startupDelay\":2,\"runInParallel\":true,"
+                     "\"pacing\":\"batched\",",
+                     OPEN("a") "," OPEN("b")));
+
+    (void)state;
+    assert_true(plan->rounds[0].is_open);
+    assert_true(plan->rounds[0].is_parallel);
+    assert_int_equal(plan->rounds[0].pacing, PLAN_PACING_BATCHED);
+    assert_int_equal(plan->rounds[0].n_clients, 7);
+    assert_int_equal(plan->rounds[0].startup_delay_ms, 2);
+    plan_free(plan);
+    refuses(WITH("", OPEN("a") "," CLOSED("b") "," CLOSED("c")),
+            "rounds[0]: found 1 with a rate and 2 without, expected one kind: a round is open or "
+            "closed");
+    refuses(WITH("\"arrivalDelay\":0,", OPEN("a")),
+            "rounds[0]: found \"arrivalDelay\", expected none in a round whose");
+    refuses(WITH("\"stages\":[" ONE "],", OPEN("a")),
+            "rounds[0]: found \"stages\", expected none in a round whose");
+    refuses(RATED("\"rate\":1,\"duration\":1,\"delay\":0"),
+            IT "found \"delay\", expected none with a rate");
+    refuses(RATED("\"rate\":1,\"duration\":1,\"startupDelay\":0"),
+            IT "found \"startupDelay\", expected none with a");
+    refuses(WITH("\"pacing\":\"fast\",", CLOSED("a")),
+            "rounds[0].pacing: found \"fast\", expected \"precise\" or");
+    refuses(WITH("\"runInParallel\":1,", CLOSED("a")),
+            "rounds[0].runInParallel: found 1, expected true or false");
+}
+
+static void creation_of_clients_is_always_late(void **state)
+{
+    struct plan *plan = accepts(ROUND("\"delayClientCreationUntilIsNeeded\":true"));
+    char *text = plan_format(plan);
+
+    (void)state;
+    assert_null(strstr(text, "delayClient"));
+    free(text);
+    plan_free(plan);
+    refuses(ROUND("\"delayClientCreationUntilIsNeeded\":2"),
+            "rounds[0].delayClientCreationUntilIsNeeded: found 2");
 }
 
 static void counts_are_whole_numbers_in_their_range(void **state)
@@ -341,7 +864,6 @@ static void a_hundred_header_values_are_the_limit(void **state)
 
 static void a_payload_is_a_text_or_a_file(void **state)
 {
-#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
     struct plan *plan = accepts(SENDS("\"payload\":{\"raw\":\"a\\nb\"}"));
 
     (void)state;
@@ -541,7 +1063,63 @@ static json_t *random_request(void)
         json_object_set_new(request, "payload",
                             dice(2) ? json_pack("{s:s}", "raw", texts[dice(4)])
                                     : json_pack("{s:s}", "file", HASH));
+    if (dice(2))
+        json_object_set_new(request, dice(2) ? "version" : "httpVersion",
+                            json_string(dice(2) ? "HTTP/1.0" : "HTTP/2"));
+    if (strncasecmp(json_string_value(json_object_get(request, "url")), "https", 5) == 0 &&
+        dice(2)) {
+        json_object_set_new(request, "clientCertificate", json_string(HASH));
+        json_object_set_new(request, "clientCertificatePassword", json_string(dice(2) ? "" : "x"));
+    }
     return request;
+}
+
+static json_t *random_rate(void)
+{
+    return dice(2) ? json_integer(1 + (json_int_t)dice(9999))
+                   : json_real((double)(1 + dice(999999)) / 1000);
+}
+
+static json_t *random_list(const char *key, bool rates)
+{
+    json_t *list = json_array();
+
+    for (uint64_t n = 1 + dice(3); n > 0; n--)
+        json_array_append_new(
+            list, json_pack("{s:o, s:I}", key, rates ? random_rate() : json_integer(3),
+                            rates ? "duration" : "arrivalDelay", (json_int_t)(1 + dice(9))));
+    return list;
+}
+
+static void set_random(json_t *json, const char *key, uint64_t min, uint64_t max)
+{
+    json_object_set_new(json, key, json_integer((json_int_t)(min + dice(max - min + 1))));
+}
+
+static json_t *random_iteration(int i, bool open)
+{
+    json_t *it =
+        json_pack("{s:o, s:o}", "name", json_sprintf("i %d", i), "httpRequest", random_request());
+    enum plan_mode mode = open ? PLAN_MODE_D : PLAN_MODE_R + dice(PLAN_MODE__COUNT - 1);
+
+    json_object_set_new(it, "mode", json_string(plan_mode_name(mode)));
+    if (open && dice(2))
+        json_object_set_new(it, "ramp", random_list("rate", true));
+    else if (mode == PLAN_MODE_D || mode == PLAN_MODE_DCB)
+        set_random(it, "duration", 100, PLAN_DURATION_MAX_S);
+    if (open && (json_object_get(it, "ramp") == NULL || dice(2)))
+        json_object_set_new(it, "rate", random_rate());
+    if (!open && dice(2))
+        set_random(it, dice(2) ? "delay" : "startupDelay", 0, 9);
+    if (mode == PLAN_MODE_CRB || (mode == PLAN_MODE_R && dice(2)))
+        set_random(it, "requestCount", 1000, PLAN_COUNT_MAX);
+    if (mode >= PLAN_MODE_CB) {
+        set_random(it, "batchSize", 1, 999);
+        set_random(it, "coolDownTime", 1, 99999);
+    }
+    if (dice(2))
+        json_object_set_new(it, "maximizeThroughput", json_boolean(dice(2)));
+    return it;
 }
 
 static json_t *random_plan(void)
@@ -550,24 +1128,24 @@ static json_t *random_plan(void)
 
     for (uint64_t i = 0, n = 1 + dice(3); i < n; i++) {
         json_t *iterations = json_array();
-        for (uint64_t j = 0, m = 1 + dice(3); j < m; j++) {
-            json_t *it = json_pack("{s:o, s:o}", "name", json_sprintf("i %d", (int)j),
-                                   "httpRequest", random_request());
-            if (dice(2)) {
-                json_object_set_new(it, "mode", json_string("D"));
-                json_object_set_new(it, "duration", json_integer(1 + (json_int_t)dice(31536000)));
-            } else if (dice(2)) {
-                json_object_set_new(it, "requestCount",
-                                    json_integer(1 + (json_int_t)dice(PLAN_COUNT_MAX)));
-            }
-            json_array_append_new(iterations, it);
-        }
+        bool open = dice(3) == 0;
+        for (uint64_t j = 0, m = 1 + dice(3); j < m; j++)
+            json_array_append_new(iterations, random_iteration((int)j, open));
         json_t *round =
             json_pack("{s:o, s:o}", "name", json_sprintf("r.%d", (int)i), "iterations", iterations);
+        if (!open && dice(2)) {
+            json_object_set_new(round, "stages", random_list("numberOfClients", false));
+        } else if (dice(2)) {
+            set_random(round, "numberOfClients", 1, 99);
+            if (!open && dice(2))
+                set_random(round, "arrivalDelay", 0, 99);
+        }
         if (dice(2))
-            json_object_set_new(round, "numberOfClients", json_integer(1 + (json_int_t)dice(99)));
+            set_random(round, "startupDelay", 0, 99);
         if (dice(2))
-            json_object_set_new(round, "arrivalDelay", json_integer((json_int_t)dice(99)));
+            json_object_set_new(round, "pacing", json_string(dice(2) ? "precise" : "batched"));
+        if (dice(2))
+            json_object_set_new(round, "runInParallel", json_boolean(dice(2)));
         json_array_append_new(rounds, round);
     }
     return json_pack("{s:s, s:o}", "name", "p", "rounds", rounds);
@@ -626,6 +1204,21 @@ static void same_iteration(const struct plan_iteration *a, const struct plan_ite
     assert_int_equal(a->mode, b->mode);
     assert_int_equal(a->request_count, b->request_count);
     assert_int_equal(a->duration_s, b->duration_s);
+    assert_int_equal(a->delay_ms, b->delay_ms);
+    assert_int_equal(a->batch_size, b->batch_size);
+    assert_int_equal(a->cool_down_ms, b->cool_down_ms);
+    assert_int_equal(a->maximize, b->maximize);
+    assert_int_equal(a->is_open, b->is_open);
+    assert_int_equal(a->rate_mhz, b->rate_mhz);
+    assert_int_equal(a->n_ramp, b->n_ramp);
+    for (size_t i = 0; i < a->n_ramp; i++) {
+        assert_int_equal(a->ramp[i].rate_mhz, b->ramp[i].rate_mhz);
+        assert_int_equal(a->ramp[i].duration_s, b->ramp[i].duration_s);
+    }
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->h2c, b->h2c);
+    assert_string_equal(a->certificate, b->certificate);
+    same_text(a->certificate_password, b->certificate_password);
     assert_string_equal(a->url.text, b->url.text);
     assert_string_equal(a->url.host, b->url.host);
     assert_string_equal(a->url.authority, b->url.authority);
@@ -650,8 +1243,15 @@ static void same_plan(const struct plan *a, const struct plan *b)
     assert_int_equal(a->n_rounds, b->n_rounds);
     for (size_t i = 0; i < a->n_rounds; i++) {
         assert_string_equal(a->rounds[i].name, b->rounds[i].name);
+        assert_int_equal(a->rounds[i].startup_delay_ms, b->rounds[i].startup_delay_ms);
         assert_int_equal(a->rounds[i].n_clients, b->rounds[i].n_clients);
-        assert_int_equal(a->rounds[i].arrival_delay_ms, b->rounds[i].arrival_delay_ms);
+        assert_int_equal(a->rounds[i].n_stages, b->rounds[i].n_stages);
+        for (size_t j = 0; j < a->rounds[i].n_stages; j++)
+            assert_memory_equal(&a->rounds[i].stages[j], &b->rounds[i].stages[j],
+                                sizeof(struct plan_stage));
+        assert_int_equal(a->rounds[i].is_open, b->rounds[i].is_open);
+        assert_int_equal(a->rounds[i].is_parallel, b->rounds[i].is_parallel);
+        assert_int_equal(a->rounds[i].pacing, b->rounds[i].pacing);
         assert_int_equal(a->rounds[i].n_iterations, b->rounds[i].n_iterations);
         for (size_t j = 0; j < a->rounds[i].n_iterations; j++)
             same_iteration(&a->rounds[i].iterations[j], &b->rounds[i].iterations[j]);
@@ -711,6 +1311,29 @@ static void every_difference_changes_the_digest(void **state)
         ITERATION("\"mode\":\"D\",\"duration\":2"),
         ROUND("\"numberOfClients\":2"),
         ROUND("\"arrivalDelay\":1"),
+        ROUND("\"startupDelay\":1"),
+        ROUND("\"runInParallel\":true"),
+        ROUND("\"pacing\":\"batched\""),
+        ROUND("\"stages\":[{\"numberOfClients\":1,\"startupDelay\":1}]"),
+        ROUND("\"stages\":[" ONE "," ONE "]"),
+        ITERATION("\"delay\":1"),
+        ITERATION("\"mode\":\"CB\"," BATCH),
+        ITERATION("\"mode\":\"CB\",\"maximizeThroughput\":true," BATCH),
+        ITERATION("\"mode\":\"CB\",\"batchSize\":11,\"coolDownTime\":500"),
+        ITERATION("\"mode\":\"CB\",\"batchSize\":10,\"coolDownTime\":501"),
+        ITERATION("\"mode\":\"CRB\",\"requestCount\":11," BATCH),
+        ITERATION("\"mode\":\"DCB\",\"duration\":11," BATCH),
+        RATED("\"duration\":1,\"rate\":1"),
+        RATED("\"duration\":1,\"rate\":1.001"),
+        RATED("\"ramp\":[" STEP "]"),
+        RATED("\"ramp\":[" STEP "," STEP "]"),
+        RATED("\"ramp\":[" STEP "],\"rate\":1"),
+        SENDS("\"version\":\"1.0\""),
+        SENDS("\"version\":\"1.1\""),
+        SENDS("\"supportH2C\":true"),
+        TLS("\"method\":\"GET\""),
+        TLS("\"clientCertificate\":\"" HASH "\""),
+        TLS("\"clientCertificate\":\"" HASH "\",\"clientCertificatePassword\":\"x\""),
         SENDS("\"method\":\"HEAD\""),
         SENDS("\"headers\":{\"A\":\"b\"}"),
         SENDS("\"headers\":{\"a\":\"b\"}"),
@@ -750,7 +1373,29 @@ int main(void)
         cmocka_unit_test(names_are_unique_whatever_their_letter_case),
         cmocka_unit_test(placeholders_are_refused_everywhere),
         cmocka_unit_test(each_mode_takes_its_own_count),
-        cmocka_unit_test(modes_of_later_are_told_from_wrong_ones),
+        cmocka_unit_test(modes_are_spelled_in_upper_case),
+        cmocka_unit_test(batches_have_a_size_and_a_cool_down_time),
+        cmocka_unit_test(a_batch_is_less_than_the_whole),
+        cmocka_unit_test(modes_without_batches_forget_the_throughput),
+        cmocka_unit_test(a_delay_has_two_names),
+        cmocka_unit_test(requests_have_the_keys_of_lps_by_their_other_names),
+        cmocka_unit_test(versions_have_several_spellings_and_one_in_the_end),
+        cmocka_unit_test(http2_in_clear_text_needs_http_and_version_2),
+        cmocka_unit_test(certificates_are_files_beside_a_plan_with_https),
+        cmocka_unit_test(stages_add_up_to_the_clients_of_a_round),
+        cmocka_unit_test(one_stage_without_delay_is_no_stage),
+        cmocka_unit_test(stages_and_clients_contradict_each_other),
+        cmocka_unit_test(a_thousand_stages_are_the_limit),
+        cmocka_unit_test(a_rate_opens_the_round),
+        cmocka_unit_test(rates_have_three_decimals_and_one_spelling),
+        cmocka_unit_test(every_rate_of_three_decimals_comes_back),
+        cmocka_unit_test(a_ramp_has_its_own_duration_and_begins_at_the_rate),
+        cmocka_unit_test(ramps_that_make_no_sense_are_refused),
+        cmocka_unit_test(a_thousand_ramps_are_the_limit),
+        cmocka_unit_test(only_mode_d_has_a_rate),
+        cmocka_unit_test(a_round_is_open_or_closed),
+        cmocka_unit_test(creation_of_clients_is_always_late),
+
         cmocka_unit_test(counts_are_whole_numbers_in_their_range),
         cmocka_unit_test(methods_are_those_of_http),
         cmocka_unit_test(headers_keep_the_order_of_their_values_and_are_sorted_by_name),

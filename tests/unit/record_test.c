@@ -184,7 +184,7 @@ static void totals_are_the_sum_of_all_windows(void **state)
         else
             record_aborted(f->record, 0, now, false);
         if (i % 10 == 0)
-            record_dropped(f->record, 0, now);
+            record_dropped(f->record, 0, now, 1);
     }
     record_flush(f->record, 103 * S - 1);
     receive(f, 3);

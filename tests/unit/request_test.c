@@ -34,7 +34,7 @@ static void expect(const char *members, const char *bytes, bool idempotent)
     struct request_set set;
     const char *missing;
 
-    assert_int_equal(request_set_init(&set, plan, &file, 1, &missing), 0);
+    assert_int_equal(request_set_init(&set, plan, &file, 1, NULL, NULL, &missing), 0);
     assert_string_equal(set.requests[0].bytes, bytes);
     assert_int_equal(set.requests[0].len, strlen(bytes));
     assert_int_equal(set.requests[0].head_len, strstr(bytes, "\r\n\r\n") + 4 - bytes);
@@ -88,7 +88,7 @@ static void a_missing_file_is_named(void **unused)
     const char *missing;
 
     (void)unused;
-    assert_int_equal(request_set_init(&set, plan, NULL, 0, &missing), -ENOENT);
+    assert_int_equal(request_set_init(&set, plan, NULL, 0, NULL, NULL, &missing), -ENOENT);
     assert_string_equal(missing, DIGEST);
     plan_free(plan);
 }
@@ -110,7 +110,7 @@ static void equal_origins_are_shared(void **unused)
 
     (void)unused;
     assert_int_equal(plan_parse(text, strlen(text), &d, &plan), 0);
-    assert_int_equal(request_set_init(&set, plan, NULL, 0, &missing), 0);
+    assert_int_equal(request_set_init(&set, plan, NULL, 0, NULL, NULL, &missing), 0);
     assert_int_equal(set.n_origins, 2);
     assert_int_equal(set.requests[0].origin, set.requests[2].origin);
     assert_true(set.origins[set.requests[1].origin].tls);
@@ -119,6 +119,173 @@ static void equal_origins_are_shared(void **unused)
     assert_true(set.requests[2].says_close);
     request_set_done(&set);
     plan_free(plan);
+}
+
+#define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static void http_1_0_closes_unless_told_otherwise(void **unused)
+{
+    static const struct {
+        const char *version, *connection;
+        bool closes;
+    } cases[] = {
+        {"1.0", "", true},  {"1.0", "Keep-Alive", false}, {"1.0", "keep-alive, close", true},
+        {"1.1", "", false}, {"1.1", "close", true},       {"2.0", "", false},
+    };
+    const char *missing;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct request_set set;
+        char *headers = cases[i].connection[0] != '\0'
+                            ? xasprintf(",\"headers\":{\"Connection\":\"%s\"}", cases[i].connection)
+                            : xstrdup("");
+        char *members = xasprintf("\"url\":\"http://a/\",\"method\":\"GET\",\"version\":\"%s\"%s",
+                                  cases[i].version, headers);
+        struct plan *plan = plan_of(members);
+        assert_int_equal(request_set_init(&set, plan, NULL, 0, NULL, NULL, &missing), 0);
+        const char *line =
+            i < 3 ? "GET / HTTP/1.0\r\nHost: a\r\n" : "GET / HTTP/1.1\r\nHost: a\r\n";
+        assert_memory_equal(set.requests[0].bytes, line, strlen(line));
+        assert_int_equal(set.requests[0].says_close, cases[i].closes);
+        request_set_done(&set);
+        plan_free(plan);
+        free(members);
+        free(headers);
+    }
+}
+
+// The fields as "name: value|...", or "" where HTTP/2 is not spoken.
+static void expect_http2(const char *members, const char *fields)
+{
+    struct plan *plan = plan_of(members);
+    struct request_set set;
+    struct buf text = {0};
+    const char *missing;
+
+    assert_int_equal(request_set_init(&set, plan, NULL, 0, NULL, NULL, &missing), 0);
+    const struct request *r = &set.requests[0];
+    assert_int_equal(set.origins[0].may_http2, fields[0] != '\0');
+    for (size_t i = 0; i < r->n_nv; i++) {
+        assert_int_equal(r->nv[i].flags,
+                         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+        buf_printf(&text, "%.*s: %.*s|", (int)r->nv[i].namelen, r->nv[i].name,
+                   (int)r->nv[i].valuelen, r->nv[i].value);
+    }
+    buf_puts(&text, "");
+    assert_string_equal(text.data, fields);
+    assert_non_null(strstr(r->bytes, " / HTTP/1.1\r\n")); // where the server does not agree
+    buf_done(&text);
+    request_set_done(&set);
+    plan_free(plan);
+}
+
+static void http2_has_lower_case_names_and_pseudo_fields_first(void **unused)
+{
+    (void)unused;
+    expect_http2(
+        "\"url\":\"https://a:8443/\",\"method\":\"POST\",\"version\":\"2.0\",\"headers\":{"
+        "\"X-Many\":[\"1\",\"2\"],\"User-Agent\":\" lps \"},\"payload\":{\"raw\":\"hello\"}",
+        ":method: POST|:scheme: https|:authority: a:8443|:path: /|content-length: 5|"
+        "user-agent: lps|x-many: 1|x-many: 2|");
+}
+
+static void http2_has_nothing_about_the_connection(void **unused)
+{
+    (void)unused;
+    expect_http2(
+        "\"url\":\"https://a/\",\"method\":\"PUT\",\"version\":\"2.0\",\"headers\":{"
+        "\"Host\":\"b.example\",\"connection\":\"x\",\"Keep-Alive\":\"5\",\"Upgrade\":\"x\","
+        "\"Proxy-Connection\":\"x\",\"Transfer-Encoding\":\"chunked\",\"TE\":\"gzip\","
+        "\"Content-Length\":\"9\"}",
+        ":method: PUT|:scheme: https|:authority: b.example|:path: /|content-length: 0|");
+    expect_http2("\"url\":\"https://a/\",\"method\":\"PUT\",\"version\":\"2.0\",\"headers\":{"
+                 "\"TE\":\"Trailers\"}",
+                 ":method: PUT|:scheme: https|:authority: a|:path: /|content-length: 0|"
+                 "te: Trailers|");
+}
+
+static void http2_is_for_tls_or_prior_knowledge(void **unused)
+{
+    (void)unused;
+    expect_http2("\"url\":\"http://a/\",\"method\":\"PUT\",\"version\":\"2.0\"", "");
+    expect_http2("\"url\":\"https://a/\",\"method\":\"PUT\",\"version\":\"1.1\"", "");
+    expect_http2("\"url\":\"http://a/\",\"method\":\"PUT\",\"version\":\"2.0\",\"supportH2C\":true",
+                 ":method: PUT|:scheme: http|:authority: a|:path: /|content-length: 0|");
+}
+
+static bool all_but_b(const char *host, const void *arg)
+{
+    assert_string_equal(arg, "arg");
+    return strcmp(host, "b") != 0;
+}
+
+static void only_plain_requests_by_proxy_have_the_absolute_form(void **unused)
+{
+    static const struct {
+        const char *url, *more, *line;
+        bool by_proxy;
+    } cases[] = {
+        {"http://a:81/x?y", "", "GET http://a:81/x?y HTTP/1.1\r\nHost: a:81\r\n\r\n", true},
+        {"http://b/x", "", "GET /x HTTP/1.1\r\nHost: b\r\n\r\n", false},
+        {"https://a/x", "", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", true},
+        {"http://a/x", ",\"supportH2C\":true", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", true},
+        {"http://[::1]:81/", "", "GET http://[::1]:81/ HTTP/1.1\r\nHost: [::1]:81\r\n\r\n", true},
+    };
+    const char *missing;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct request_set set;
+        char *members =
+            xasprintf("\"url\":\"%s\",\"method\":\"GET\"%s", cases[i].url, cases[i].more);
+        struct plan *plan = plan_of(members);
+        assert_int_equal(request_set_init(&set, plan, NULL, 0, all_but_b, "arg", &missing), 0);
+        assert_string_equal(set.requests[0].bytes, cases[i].line);
+        assert_int_equal(set.origins[0].by_proxy, cases[i].by_proxy);
+        request_set_done(&set);
+        plan_free(plan);
+        free(members);
+    }
+}
+
+static void origins_differ_by_version_and_certificate(void **unused)
+{
+    static const char *const more[] = {
+        "",
+        ",\"version\":\"1.1\"",
+        ",\"clientCertificate\":\"" SHA_A "\"",
+        ",\"clientCertificate\":\"" SHA_A "\",\"clientCertificatePassword\":\"x\"",
+        ",\"clientCertificate\":\"" SHA_A "\",\"clientCertificatePassword\":\"y\"",
+        ",\"clientCertificate\":\"" DIGEST "\",\"clientCertificatePassword\":\"y\"",
+    };
+    const size_t n = sizeof more / sizeof *more;
+    struct buf text = {0};
+    struct diag d = {0};
+    struct plan *plan;
+    struct request_set set;
+    const char *missing;
+
+    (void)unused;
+    buf_puts(&text, "{\"name\":\"p\",\"rounds\":[{\"name\":\"r\",\"iterations\":[");
+    for (size_t i = 0; i < 2 * n; i++)
+        buf_printf(&text,
+                   "%s{\"name\":\"i%zu\",\"mode\":\"R\",\"requestCount\":1,\"httpRequest\":{"
+                   "\"url\":\"https://a/%zu\",\"method\":\"GET\"%s}}",
+                   i > 0 ? "," : "", i, i, more[i % n]);
+    buf_puts(&text, "]}]}");
+    if (plan_parse(text.data, text.len, &d, &plan) != 0)
+        fail_msg("%s", diag_format(&d));
+    assert_int_equal(request_set_init(&set, plan, NULL, 0, NULL, NULL, &missing), 0);
+    assert_int_equal(set.n_origins, n);
+    for (size_t i = 0; i < 2 * n; i++)
+        assert_int_equal(set.requests[i].origin, i % n);
+    assert_string_equal(set.origins[0].certificate, "");
+    assert_null(set.origins[0].password);
+    assert_string_equal(set.origins[4].password, "y");
+    request_set_done(&set);
+    plan_free(plan);
+    buf_done(&text);
 }
 
 int main(void)
@@ -131,6 +298,12 @@ int main(void)
         cmocka_unit_test(a_post_without_a_body_says_so),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(equal_origins_are_shared),
+        cmocka_unit_test(http_1_0_closes_unless_told_otherwise),
+        cmocka_unit_test(http2_has_lower_case_names_and_pseudo_fields_first),
+        cmocka_unit_test(http2_has_nothing_about_the_connection),
+        cmocka_unit_test(http2_is_for_tls_or_prior_knowledge),
+        cmocka_unit_test(only_plain_requests_by_proxy_have_the_absolute_form),
+        cmocka_unit_test(origins_differ_by_version_and_certificate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -346,7 +346,7 @@ static void the_summary_is_this(void **state)
         "    tcp        81 us   81 us   81 us   81 us   81 us   81 us   81 us   81 us\n"
         "    wait       60 us 82.6 ms 61.8 ms  201 ms  224 ms  243 ms  248 ms  248 ms\n"
         "    receive     5 us  503 us  502 us  901 us  951 us  991 us 1.00 ms 1.00 ms\n"
-        "  service time (no schedule): from sending a request to its last byte back\n"
+        "  no schedule: service latency only, from sending to the last byte\n"
         "\n"
         "  bytes        312 KiB sent (bodies 0 B), 4.7 MiB received (bodies 4.2 MiB)\n"
         "  connections  12 opened, reused for 3,988 requests\n"
@@ -443,6 +443,7 @@ static void a_document_of_other_types_is_no_crash(void **state)
         "[]",
         "{\"verdict\":{\"reasons\":[1,null,{}],\"status\":7},\"run\":{\"flags\":[1]},"
         "\"workers\":[1,{}],\"late\":{\"windows\":1e300,\"requests\":-1e300},"
+        "\"hosts\":[1,{\"host\":7,\"latencyUs\":1}],"
         "\"totals\":{\"statusCodes\":{\"\":1e300},\"errorKinds\":[1],"
         "\"latencyUs\":{\"service\":{\"min\":-1,\"max\":1e300}},\"bytes\":{\"sent\":-1e300}}}",
     };
@@ -478,6 +479,165 @@ static void the_summary_fits_the_terminal_and_names_the_numbers(void **state)
     json_decref(result);
 }
 
+static const char hosts_text[] =
+    "{\"name\":\"Hosts\",\"rounds\":[{\"name\":\"r\",\"iterations\":["
+    "{\"name\":\"a\",\"mode\":\"R\",\"httpRequest\":{\"url\":\"http://b.example:8080/1\"}},"
+    "{\"name\":\"b\",\"mode\":\"R\",\"httpRequest\":{\"url\":\"http://a.example/\"}}]},"
+    "{\"name\":\"s\",\"iterations\":["
+    "{\"name\":\"c\",\"mode\":\"R\",\"httpRequest\":{\"url\":\"https://A.example/x\"}},"
+    "{\"name\":\"d\",\"mode\":\"R\",\"httpRequest\":{\"url\":\"http://b.example:8080/2\"}},"
+    "{\"name\":\"e\",\"mode\":\"R\",\"httpRequest\":{\"url\":\"http://c.example/\"}}]}]}";
+
+// Series i of the plan above got 10^i answers, of i + 1 ms each.
+static void use_hosts(struct fixture *f)
+{
+    struct diag d = {0};
+    uint64_t n = 1;
+
+    plan_free(f->plan);
+    assert_int_equal(plan_parse(hosts_text, strlen(hosts_text), &d, &f->plan), 0);
+    aggregate_free(f->aggregate);
+    f->in.plan = f->plan;
+    f->in.aggregate = f->aggregate = aggregate_new(5, 10);
+    struct metrics_window *w = metrics_window_new(0, 5);
+    for (uint64_t i = 0; i < 4; i++, n *= 10) {
+        w->series[i].n = (struct metrics_counters){.started = n, .completed = n};
+        w->series[i].status[i == 1 ? 404 : 200] = n;
+        for (uint64_t k = 0; k < n; k++)
+            hist_record(&w->series[i].latency[METRICS_SERVICE], (i + 1) * 1000);
+    }
+    aggregate_add(f->aggregate, 0, w);
+    metrics_window_free(w);
+}
+
+static json_int_t int_at(const json_t *json, const char *name)
+{
+    return json_integer_value(json_object_get(json, name));
+}
+
+static void series_of_one_host_are_one_in_the_order_of_the_plan(void **state)
+{
+    static const struct {
+        const char *host;
+        json_int_t requests, errors, samples, max;
+    } cases[] = {
+        {"b.example:8080", 1001, 0, 1001, 4000},
+        {"a.example", 110, 10, 110, 3000},
+        {"c.example", 0, 0, 0, 0},
+    };
+    struct fixture *f = *state;
+
+    use_hosts(f);
+    json_t *result = result_build(&f->in);
+    const json_t *hosts = json_object_get(result, "hosts");
+    assert_int_equal(json_array_size(hosts), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *host = json_array_get(hosts, i);
+        const json_t *service = json_object_get(json_object_get(host, "latencyUs"), "service");
+        assert_string_equal(json_string_value(json_object_get(host, "host")), cases[i].host);
+        assert_int_equal(int_at(host, "requests"), cases[i].requests);
+        assert_int_equal(int_at(host, "errors"), cases[i].errors);
+        assert_int_equal(int_at(service, "count"), cases[i].samples);
+        assert_int_equal(int_at(service, "max"), cases[i].max);
+        // The same members as the totals, and the name.
+        assert_int_equal(json_object_size(host),
+                         json_object_size(json_object_get(result, "totals")) + 1);
+    }
+    json_decref(result);
+}
+
+static void several_hosts_are_a_line_each_and_one_is_none(void **state)
+{
+    static const char lines[] =
+        "  host              requests    errors    completed     p50     p99\n"
+        "  b.example:8080       1,001         0      500.5/s 4.00 ms 4.00 ms\n"
+        "  a.example              110        10      55.00/s 3.00 ms 3.00 ms\n"
+        "  c.example                0         0       0.00/s       -       -\n";
+    struct fixture *f = *state;
+
+    answer(f, 200, 1);
+    json_t *result = result_build(&f->in);
+    assert_int_equal(json_array_size(json_object_get(result, "hosts")), 1);
+    char *text = result_format(result, NULL, 80, false);
+    assert_null(strstr(text, "  host "));
+    free(text);
+    json_decref(result);
+    use_hosts(f);
+    result = result_build(&f->in);
+    text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, lines));
+    free(text);
+    json_decref(result);
+}
+
+static void a_row_of_many_hosts_is_cut_and_so_are_the_rows(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, 200, 1);
+    json_t *result = result_build(&f->in);
+    json_t *hosts = json_object_get(result, "hosts"), *one = json_array_get(hosts, 0);
+    json_object_set_new(one, "host", json_string("a-host-with-a-name-of-many-labels.example.org"));
+    for (int i = 0; i < 16; i++)
+        json_array_append(hosts, one);
+    char *text = result_format(result, NULL, 80, false), *rest = text, *line;
+    assert_non_null(strstr(text, "  a-host-with-a-name-of-many           1         0"));
+    assert_non_null(strstr(text, "\n  and 1 more\n"));
+    while ((line = strsep(&rest, "\n")) != NULL)
+        assert_true(strlen(line) <= 80);
+    free(text);
+    json_decref(result);
+}
+
+// 1000 requests on a schedule, some of them late, and as many that were never sent.
+static void keep_time(struct fixture *f)
+{
+    struct metrics_window *w = metrics_window_new(0, 1);
+    struct metrics_series *s = w->series;
+
+    s->n = (struct metrics_counters){.started = 1000, .completed = 1000, .dropped = 1000};
+    s->status[200] = 1000;
+    for (uint64_t i = 0; i < 1000; i++) {
+        uint64_t lag = i < 900 ? 40 : 100 * (i - 899);
+        hist_record(&s->latency[METRICS_SERVICE], 1000 + i);
+        hist_record(&s->latency[METRICS_LAG], lag);
+        hist_record(&s->latency[METRICS_RESPONSE], 1000 + i + lag);
+    }
+    aggregate_add(f->aggregate, 0, w);
+    metrics_window_free(w);
+}
+
+static void a_schedule_shows_response_before_service_and_what_was_dropped(void **state)
+{
+    static const char requests[] =
+        "  requests     1,000 sent, 1,000 completed, 1,000 dropped\n"
+        "               dropped: due but never sent, as no more requests may be in\n"
+        "               flight; the target met less load than was asked for\n";
+    static const char latency[] =
+        "  latency        min    mean     p50     p90     p95     p99   p99.9     max\n"
+        "  response   1.04 ms 2.04 ms 1.54 ms 1.94 ms 6.95 ms 11.0 ms 11.9 ms 12.0 ms\n"
+        "  service    1.00 ms 1.50 ms 1.50 ms 1.90 ms 1.95 ms 1.99 ms 2.00 ms 2.00 ms\n"
+        "  lag          40 us  541 us   40 us   40 us 5.00 ms 9.01 ms 9.90 ms 10.0 ms\n"
+        "  response: from when it was due   service: from sending   lag: between\n";
+    struct fixture *f = *state;
+
+    keep_time(f);
+    json_t *result = result_build(&f->in);
+    char *text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, requests));
+    assert_non_null(strstr(text, latency));
+    assert_null(strstr(text, "no schedule"));
+    assert_null(strstr(text, "were on a schedule"));
+    free(text);
+    json_decref(result);
+    answer(f, 200, 500);
+    result = result_build(&f->in);
+    text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, "\n  of 1,500 requests 1,000 were on a schedule\n"));
+    free(text);
+    json_decref(result);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -500,6 +660,10 @@ int main(void)
         T(the_summary_keeps_to_any_width),
         T(a_member_of_many_is_a_row_only_when_it_matters),
         T(a_document_of_other_types_is_no_crash),
+        T(series_of_one_host_are_one_in_the_order_of_the_plan),
+        T(several_hosts_are_a_line_each_and_one_is_none),
+        T(a_row_of_many_hosts_is_cut_and_so_are_the_rows),
+        T(a_schedule_shows_response_before_service_and_what_was_dropped),
         T(the_summary_fits_the_terminal_and_names_the_numbers),
     };
 #undef T

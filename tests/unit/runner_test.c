@@ -102,6 +102,7 @@ static void start(struct run *r, const char *plan, const struct options *o)
 {
     Lps__V1__RunnerCommand command = LPS__V1__RUNNER_COMMAND__INIT;
     Lps__V1__RunnerStart msg = LPS__V1__RUNNER_START__INIT;
+    Lps__V1__HttpSettings http = LPS__V1__HTTP_SETTINGS__INIT;
     Lps__V1__File file = LPS__V1__FILE__INIT, *files = &file;
     uint8_t digest[32], *content = xcalloc(o->file_len, 1);
 
@@ -118,7 +119,8 @@ static void start(struct run *r, const char *plan, const struct options *o)
     msg.plan.data = (uint8_t *)plan;
     msg.plan.len = strlen(plan);
     msg.start_ns = msg.k_origin_ns = clock_now().ns + o->start_s * NS_PER_S;
-    msg.timeout_ms = o->timeout_ms;
+    http.timeout_ms = o->timeout_ms;
+    msg.http = &http;
     msg.drain_ms = o->drain_ms;
     msg.threads = 2;
     command.body_case = LPS__V1__RUNNER_COMMAND__BODY_START;

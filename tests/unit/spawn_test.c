@@ -16,19 +16,22 @@
 
 #include "common/str.h"
 
-// Frames of a fake runner, in shell: a window of second 7, a FIN, and a failure "no".
+// Frames of a fake runner, in shell: a window of second 7, a FIN, a failure "no", and a warning of
+// two lines.
 #define WINDOW "printf '\\004\\000\\000\\000\\012\\002\\010\\016' >&3\n"
 #define FIN    "printf '\\002\\000\\000\\000\\022\\000' >&3\n"
 #define FAILED "printf '\\004\\000\\000\\000\\032\\002no' >&3\n"
+#define WARNS  "printf '\\006\\000\\000\\000\\042\\004a\\nb!' >&3\n"
 
 #define DEADLINE_S 30 // only when something hangs
 
 struct seen {
     struct event_base *base;
     struct spawn *spawn;
-    int n_windows, n_fins, n_exits;
+    int n_windows, n_warnings, n_fins, n_exits;
     int64_t last_k;
     bool stop_at_window, abort, free_at_exit;
+    char *warning; // the last
     char *failure;
 };
 
@@ -43,6 +46,15 @@ static void on_window(const Lps__V1__Window *window, void *arg)
     seen->last_k = window->k;
     if (seen->stop_at_window)
         spawn_stop(seen->spawn, seen->abort);
+}
+
+static void on_warning(const char *text, void *arg)
+{
+    struct seen *seen = arg;
+
+    seen->n_warnings++;
+    free(seen->warning);
+    seen->warning = xstrdup(text);
 }
 
 static void on_fin(const Lps__V1__RunnerFin *fin, void *arg)
@@ -66,7 +78,7 @@ static void on_exit_of_runner(const char *failure, void *arg)
     }
 }
 
-static const struct spawn_ops ops = {on_window, on_fin, on_exit_of_runner};
+static const struct spawn_ops ops = {on_window, on_warning, on_fin, on_exit_of_runner};
 
 static void write_runner(const char *script)
 {
@@ -106,6 +118,7 @@ static void done(struct seen *seen)
 {
     spawn_free(seen->spawn);
     event_base_free(seen->base);
+    free(seen->warning);
     free(seen->failure);
     // Nothing is left to reap.
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -197,6 +210,36 @@ static void the_runners_own_word_for_its_failure_is_kept(void **state)
     (void)state;
     run(&seen, FAILED "exit 1\n");
     assert_string_equal(seen.failure, "no");
+    done(&seen);
+}
+
+static void a_warning_is_a_line_and_ends_nothing(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    run(&seen, WARNS WINDOW FIN);
+    assert_int_equal(seen.n_warnings, 1);
+    assert_string_equal(seen.warning, "a?b!");
+    assert_int_equal(seen.n_windows, 1);
+    assert_int_equal(seen.n_fins, 1);
+    assert_null(seen.failure);
+    done(&seen);
+}
+
+static void warnings_beyond_their_limit_are_dropped_and_long_ones_cut(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    run(&seen, "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do\n" WARNS "done\n" FIN);
+    assert_int_equal(seen.n_warnings, SPAWN_WARNINGS_MAX);
+    assert_int_equal(seen.n_fins, 1);
+    done(&seen);
+    seen = (struct seen){0};
+    // A frame of 3 + 600 bytes.
+    run(&seen, "printf '\\133\\002\\000\\000\\042\\330\\004%0600d' 0 >&3\n" FIN);
+    assert_int_equal(strlen(seen.warning), SPAWN_WARNING_BYTES_MAX);
     done(&seen);
 }
 
@@ -345,6 +388,8 @@ int main(void)
         cmocka_unit_test(an_exit_without_fin_is_a_failure),
         cmocka_unit_test(the_signal_is_named_and_what_came_before_it_counts),
         cmocka_unit_test(the_runners_own_word_for_its_failure_is_kept),
+        cmocka_unit_test(a_warning_is_a_line_and_ends_nothing),
+        cmocka_unit_test(warnings_beyond_their_limit_are_dropped_and_long_ones_cut),
         cmocka_unit_test(garbage_ends_the_runner),
         cmocka_unit_test(a_length_beyond_the_limit_ends_the_runner),
         cmocka_unit_test(an_event_without_content_is_no_frame),

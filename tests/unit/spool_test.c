@@ -240,7 +240,7 @@ static void a_merged_window_carries_the_later_second_and_gauge(void **state)
 
 static void half_of_the_spool_may_be_on_its_way(void **state)
 {
-    struct spool *sp = spool_new(64 * 1024, N_SERIES);
+    struct spool *sp = spool_new(8 * 1024, N_SERIES);
     uint64_t n = 0, seq;
 
     (void)state;
@@ -266,8 +266,9 @@ static void a_window_too_large_for_a_message_goes_in_pieces(void **state)
     (void)state;
     for (uint32_t i = 0; i < SERIES; i++) {
         w->series[i].n.started = i + 1;
-        for (uint64_t us = 0; us < 12000; us++)
-            hist_record(&w->series[i].latency[METRICS_SERVICE], 3 * us);
+        for (int kind = METRICS_SERVICE; kind <= METRICS_DNS; kind++)
+            for (uint64_t us = 0; us < 12000; us++)
+                hist_record(&w->series[i].latency[kind], 3 * us);
     }
     Lps__V1__Window *message = wire_window_encode(w);
     assert_true(lps__v1__window__get_packed_size(message) > SPOOL_WINDOW_MAX);

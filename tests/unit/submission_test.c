@@ -142,6 +142,25 @@ static void files_are_checked_by_their_hash(void **state)
     assert_refused("{" ID "," GET ",\"files\":{\"\":\"YWJj\"}}", -EINVAL, "names no file");
 }
 
+static void a_certificate_is_a_file_of_the_plan(void **state)
+{
+#define CERTIFICATE                                                    \
+    PLAN("\"url\":\"https://127.0.0.1/\",\"clientCertificate\":\"" ABC \
+         "\",\"clientCertificatePassword\":\"hush\"")
+    struct submission *s = taken("{" ID "," CERTIFICATE ",\"files\":{\"" ABC "\":\"YWJj\"}}");
+    char *text = submission_redacted_plan(s);
+
+    (void)state;
+    assert_int_equal(s->n_files, 1);
+    assert_null(strstr(text, "hush"));
+    assert_non_null(strstr(text, "\"clientCertificatePassword\":\"redacted\""));
+    assert_non_null(strstr(text, ABC));
+    assert_non_null(strstr(s->plan_text, "hush")); // what runs is untouched
+    free(text);
+    submission_free(s);
+    assert_refused("{" ID "," CERTIFICATE "}", -EINVAL, "is missing");
+}
+
 // Base64 of n zero bytes, n a multiple of 3; their hash into hex.
 static char *zeros(size_t n, char hex[65])
 {
@@ -203,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_plan_beyond_the_limit_is_too_large),
         cmocka_unit_test(the_wait_is_a_bounded_number),
         cmocka_unit_test(files_are_checked_by_their_hash),
+        cmocka_unit_test(a_certificate_is_a_file_of_the_plan),
         cmocka_unit_test(files_beyond_the_limit_are_too_large),
         cmocka_unit_test(secrets_do_not_leave_the_node),
     };

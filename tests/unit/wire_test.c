@@ -215,34 +215,47 @@ static void the_same_twice_is_refused(void **unused)
     metrics_window_free(w);
 }
 
-// A histogram in every octave, the cheapest way to ask for memory.
+// 2^32 samples in each page below 2^29 us, where their sum fits: the cheapest way to ask for
+// memory.
 static void fill(struct hist *h)
 {
-    for (uint32_t page = 0; page < HIST_PAGES; page++) {
-        uint64_t us = hist_lowest(page * HIST_PAGE);
-        hist_record(h, us > 0 ? us : 1);
+    struct hist copy = {0};
+
+    for (uint32_t bucket = 0; hist_lowest(bucket) < 1U << 29; bucket += HIST_PAGE)
+        hist_record(h, hist_lowest(bucket));
+    for (int i = 0; i < 32; i++) {
+        hist_merge(&copy, h);
+        hist_merge(h, &copy);
+        hist_done(&copy);
     }
 }
 
-static void a_window_takes_so_many_pages_at_most(void **unused)
+static void a_window_takes_so_much_memory_at_most(void **unused)
 {
-    const uint32_t n_series = WIRE_PAGES_MAX / HIST_PAGES + 1;
-    struct metrics_window *w = metrics_window_new(0, n_series);
+    struct metrics_window *w = metrics_window_new(0, 1);
 
     (void)unused;
-    for (uint32_t i = 0; i + 1 < n_series; i++)
-        fill(&w->series[i].latency[METRICS_SERVICE]);
-    for (uint32_t i = 0; i < WIRE_PAGES_MAX % HIST_PAGES; i++)
-        hist_record(&w->series[n_series - 1].latency[METRICS_SERVICE], hist_lowest(i * HIST_PAGE));
-    Lps__V1__Window *msg = wire_window_encode(w);
-    assert_true(lps__v1__window__get_packed_size(msg) < WIRE_MESSAGE_MAX);
-    assert_taken(msg, n_series);
-    lps__v1__window__free_unpacked(msg, NULL);
-    hist_record(&w->series[n_series - 1].latency[METRICS_LAG], 1);
-    msg = wire_window_encode(w);
-    assert_refused(msg, n_series);
-    lps__v1__window__free_unpacked(msg, NULL);
+    fill(&w->series[0].latency[METRICS_SERVICE]);
+    const uint32_t n =
+        (uint32_t)(WIRE_HISTS_MAX / hist_bytes(&w->series[0].latency[METRICS_SERVICE]));
+    Lps__V1__Window *one = wire_window_encode(w), many = *one;
+    Lps__V1__SeriesDelta *delta = xcalloc(n + 1, sizeof *delta),
+                         **list = xcalloc(n + 1, sizeof *list);
+    for (uint32_t i = 0; i <= n; i++) {
+        delta[i] = *one->series[0];
+        delta[i].id = i;
+        list[i] = &delta[i];
+    }
+    many.series = list;
+    many.n_series = n;
+    assert_true(lps__v1__window__get_packed_size(&many) < WIRE_MESSAGE_MAX);
+    assert_taken(&many, n + 1);
+    many.n_series = n + 1;
+    assert_refused(&many, n + 1);
+    lps__v1__window__free_unpacked(one, NULL);
     metrics_window_free(w);
+    free(delta);
+    free(list);
 }
 
 static void totals_with_absurd_members_are_refused(void **unused)
@@ -281,7 +294,7 @@ int main(void)
         cmocka_unit_test(what_no_runner_sends_is_refused),
         cmocka_unit_test(counts_beyond_the_limit_are_refused),
         cmocka_unit_test(the_same_twice_is_refused),
-        cmocka_unit_test(a_window_takes_so_many_pages_at_most),
+        cmocka_unit_test(a_window_takes_so_much_memory_at_most),
         cmocka_unit_test(totals_with_absurd_members_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "common/wire.h"
 #include "worker/cli/id.h"
 #include "worker/cli/screen.h"
+#include "worker/spawn/prepare.h"
 #include "worker/spawn/spawn.h"
 
 #define LEAD_NS (100 * NS_PER_MS) // for the runner to read its plan before the first request is due
@@ -76,6 +77,13 @@ static void on_window(const Lps__V1__Window *message, void *arg)
         show_window(l, w->k);
     }
     metrics_window_free(w);
+}
+
+static void on_warning(const char *text, void *arg)
+{
+    struct local *l = arg;
+
+    screen_notice(&l->screen, "warning: %s", text);
 }
 
 // The runner's own totals over all series.
@@ -148,9 +156,10 @@ static Lps__V1__File *files_of(const struct plan_build *b, uint8_t (*digests)[32
     return files;
 }
 
-static int start_runner(struct local *l, const struct conf *conf, const struct plan_build *b)
+static int start_runner(struct local *l, const struct conf *conf, const struct plan_build *b,
+                        Lps__V1__HttpSettings *http)
 {
-    static const struct spawn_ops ops = {on_window, on_fin, on_exit_of_runner};
+    static const struct spawn_ops ops = {on_window, on_warning, on_fin, on_exit_of_runner};
     uint8_t(*digests)[32] = xcalloc(b->n_files, sizeof(*digests));
     Lps__V1__File *files = files_of(b, digests);
     Lps__V1__File **pointers = xcalloc(b->n_files, sizeof(*pointers));
@@ -163,7 +172,7 @@ static int start_runner(struct local *l, const struct conf *conf, const struct p
     l->started_wall_ms = clock_wall_ms() + LEAD_NS / NS_PER_MS;
     start.plan = (ProtobufCBinaryData){strlen(plan), (uint8_t *)plan};
     start.start_ns = start.k_origin_ns = l->start.ns;
-    start.timeout_ms = (uint32_t)conf->http_client.timeout_ms;
+    start.http = http;
     start.drain_ms = (uint32_t)conf->cluster.drain_ms;
     start.n_files = b->n_files;
     start.files = pointers;
@@ -213,13 +222,14 @@ static int finish(struct local *l)
     return code;
 }
 
-static int run(struct local *l, const struct conf *conf, const struct plan_build *b)
+static int run(struct local *l, const struct conf *conf, const struct plan_build *b,
+               Lps__V1__HttpSettings *http)
 {
     struct event *on_int = evsignal_new(l->base, SIGINT, on_signal, l);
     struct event *on_term = evsignal_new(l->base, SIGTERM, on_signal, l);
     int code;
 
-    int r = start_runner(l, conf, b);
+    int r = start_runner(l, conf, b, http);
     if (r < 0) {
         screen_error("cannot start %s: %s", spawn_runner_path(), strerror(-r));
         code = RESULT_CLUSTER;
@@ -253,11 +263,27 @@ static int load_settings(const struct options *o, struct conf **ret_conf)
     return r;
 }
 
+// Whether this host can do it; what it may not be able to do is said.
+static int prepare(struct local *l, const struct conf *conf, Lps__V1__HttpSettings **ret_http)
+{
+    struct diag refused = {0}, doubted = {0};
+
+    int r = prepare_run(conf, l->plan, &refused, &doubted, ret_http);
+    screen_diag(&refused);
+    for (size_t i = 0; r == 0 && i < doubted.n && i < DIAG_MAX; i++)
+        on_warning(doubted.entry[i].text, l);
+    diag_done(&refused);
+    diag_done(&doubted);
+    return r;
+}
+
 int local_test(const struct options *o, const struct plan_build *b)
 {
     struct local l = {.plan = b->plan, .member = {.last_k = -1}};
+    Lps__V1__HttpSettings *http = NULL;
     struct conf *conf = NULL;
     char host[65] = "";
+    int code = RESULT_USAGE;
 
     if (load_settings(o, &conf) < 0)
         return RESULT_USAGE;
@@ -266,11 +292,13 @@ int local_test(const struct options *o, const struct plan_build *b)
     l.base = event_base_new();
     l.aggregate = aggregate_new(plan_n_series(b->plan), KEEP_S);
     screen_init(&l.screen, o->value[OPTIONS_QUIET].flag, o->value[OPTIONS_JSON].flag);
-    int code = run(&l, conf, b);
+    if (prepare(&l, conf, &http) == 0)
+        code = run(&l, conf, b, http);
     screen_done(&l.screen);
     aggregate_free(l.aggregate);
     event_base_free(l.base);
     free(l.failure);
+    prepare_http_free(http);
     conf_free(conf);
     return code;
 }

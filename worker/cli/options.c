@@ -54,21 +54,71 @@ static const struct options_row rows[OPTIONS__COUNT] = {
     [OPTIONS_REQUEST_COUNT] = {
         TEST, OPTIONS_COUNT, {"-rc", "--requestCount"}, "N", 1, PLAN_COUNT_MAX,
         .dflt = "1 in mode R",
-        .doc = "Requests that each client sends (mode R)."},
+        .doc = "Requests that each client sends (modes R and CRB)."},
     [OPTIONS_DURATION] = {
         TEST, OPTIONS_COUNT, {"-d", "--duration"}, "SECONDS", 1, PLAN_DURATION_MAX_S,
-        .doc = "How long each client goes on (mode D)."},
+        .doc = "How long each client goes on (modes D and DCB); with a rate, how long the test "
+               "goes on."},
     [OPTIONS_MODE] = {
         TEST, OPTIONS_TEXT, {"-im", "--iterationMode"}, "MODE",
-        .dflt = "R, or D when only a duration is given",
+        .dflt = "what the other options speak for",
         .doc = "R: a count of requests, one after the other. "
-               "D: requests one after the other for a time."},
+               "D: requests one after the other for a time, or at a rate. "
+               "CRB, DCB, CB: batches of requests at once, for a count, for a time, or until the "
+               "test is cancelled."},
+    [OPTIONS_RATE] = {
+        TEST, OPTIONS_REAL, {"--rate"}, "N", .max = PLAN_RATE_MAX_MHZ / 1000,
+        .doc = "Requests a second of each worker, due at fixed instants whatever the responses "
+               "do (mode D). May have 3 decimals. Needs a duration or a ramp."},
+    [OPTIONS_RAMP] = {
+        TEST, OPTIONS_TEXT, {"--ramp"}, "RATE:SECONDS", .repeatable = true,
+        .doc = "Changes the rate evenly, from --rate or from 0, to this one within so many "
+               "seconds. May be repeated: each goes on from the one before; the test ends with "
+               "the last."},
+    [OPTIONS_BATCH_SIZE] = {
+        TEST, OPTIONS_COUNT, {"-bs", "--batchSize"}, "N", 1, PLAN_BATCH_MAX,
+        .doc = "Requests that each client sends at once (modes CB, CRB and DCB)."},
+    [OPTIONS_COOL_DOWN_TIME] = {
+        TEST, OPTIONS_COUNT, {"-cdt", "--coolDownTime"}, "MS", 1, PLAN_DELAY_MAX_MS,
+        .doc = "Milliseconds from one batch to the next, counted from start to start."},
+    [OPTIONS_MAXIMIZE_THROUGHPUT] = {
+        TEST, OPTIONS_FLAG, {"-mt", "--maximizeThroughput"}, "true|false", .dflt = "false",
+        .doc = "Accepted for batches, without effect: they always start on time."},
+    [OPTIONS_PACING] = {
+        TEST, OPTIONS_TEXT, {"--pacing"}, "PACING", .dflt = "precise",
+        .doc = "precise: wakes for each instant. batched: costs less CPU, and may be late by a "
+               "fraction of a millisecond."},
     [OPTIONS_CLIENTS] = {
-        TEST, OPTIONS_COUNT, {"-nc", "--numberOfClients"}, "N", 1, PLAN_CLIENTS_MAX, .dflt = "1",
-        .doc = "Clients (virtual users), each with connections of its own."},
+        TEST, OPTIONS_COUNT, {"-nc", "--numberOfClients"}, "N", 1, PLAN_CLIENTS_MAX,
+        .dflt = "1; with a rate 1000",
+        .doc = "Clients (virtual users), each with connections of its own. With a rate: the most "
+               "requests in flight; those that are due beyond are dropped, and counted."},
     [OPTIONS_ARRIVAL_DELAY] = {
         TEST, OPTIONS_COUNT, {"-ad", "--arrivalDelay"}, "MS", 0, PLAN_DELAY_MAX_MS, .dflt = "0",
-        .doc = "Milliseconds between the starts of two clients."},
+        .doc = "Milliseconds between the starts of two clients; not with a rate."},
+    [OPTIONS_STARTUP_DELAY] = {
+        TEST, OPTIONS_COUNT, {"-sd", "--startupDelay"}, "MS", 0, PLAN_DELAY_MAX_MS, .dflt = "0",
+        .doc = "Milliseconds from the start of the test to its first client or request."},
+    [OPTIONS_RUN_IN_PARALLEL] = {
+        TEST, OPTIONS_FLAG, {"-rip", "--runInParallel"}, "true|false", .dflt = "false",
+        .doc = "Whether iterations run together instead of one after the other; with these "
+               "options there is only one."},
+    [OPTIONS_DELAY_CLIENT_CREATION] = {
+        TEST, OPTIONS_FLAG, {"-dcc", "--delayClientCreation"}, "true|false",
+        .doc = "Accepted, without effect: connections are always opened when they are needed."},
+    [OPTIONS_HTTP_VERSION] = {
+        TEST, OPTIONS_TEXT, {"-hv", "--httpVersion"}, "VERSION", .dflt = "2.0",
+        .doc = "1.0, 1.1 or 2.0. 2.0 is used over TLS where the server agrees, else 1.1."},
+    [OPTIONS_SUPPORT_H2C] = {
+        TEST, OPTIONS_FLAG, {"-h2c", "-sh2c", "--supportH2C"}, "true|false", .dflt = "false",
+        .doc = "HTTP/2 without TLS, by prior knowledge; for an http URL."},
+    [OPTIONS_CERTIFICATE_PATH] = {
+        TEST, OPTIONS_TEXT, {"-ccp", "--clientCertificatePath"}, "FILE",
+        .doc = "The client's certificate for TLS: PEM with its key, or PKCS#12. It travels with "
+               "the test."},
+    [OPTIONS_CERTIFICATE_PASSWORD] = {
+        TEST, OPTIONS_TEXT, {"-ccpw", "--clientCertificatePassword"}, "TEXT",
+        .doc = "The password of its key. Other users of this host can read it while lps runs."},
     [OPTIONS_NAME] = {
         TEST, OPTIONS_TEXT, {"-n", "--name"}, "NAME", .dflt = "Quick-Test-Plan",
         .doc = "The name of the plan."},
@@ -122,21 +172,10 @@ static const struct options_row rows[OPTIONS__COUNT] = {
     [OPTIONS_VERSION] = {ANY, OPTIONS_FLAG, {"--version"}, .doc = "Shows the version."},
     [OPTIONS_HELP_MDOC] = {TEST, OPTIONS_FLAG, {"--help-mdoc"}}, // for docs/lps.1
 
-    [OPTIONS_STARTUP_DELAY] = {TEST, OPTIONS_NOT_YET, {"-sd", "--startupDelay"}},
-    [OPTIONS_DELAY_CLIENT_CREATION] = {TEST, OPTIONS_NOT_YET, {"-dcc", "--delayClientCreation"}},
-    [OPTIONS_RUN_IN_PARALLEL] = {TEST, OPTIONS_NOT_YET, {"-rip", "--runInParallel"}},
     [OPTIONS_SAVE] = {TEST, OPTIONS_NOT_YET, {"-s", "--save"}},
-    [OPTIONS_MAXIMIZE_THROUGHPUT] = {TEST, OPTIONS_NOT_YET, {"-mt", "--maximizeThroughput"}},
-    [OPTIONS_COOL_DOWN_TIME] = {TEST, OPTIONS_NOT_YET, {"-cdt", "--coolDownTime"}},
-    [OPTIONS_BATCH_SIZE] = {TEST, OPTIONS_NOT_YET, {"-bs", "--batchSize"}},
-    [OPTIONS_HTTP_VERSION] = {TEST, OPTIONS_NOT_YET, {"-hv", "--httpVersion"}},
     [OPTIONS_EMBEDDED_RESOURCES] = {
         TEST, OPTIONS_NOT_YET, {"-dhtmler", "--downloadHtmlEmbeddedResources"}},
     [OPTIONS_SAVE_RESPONSE] = {TEST, OPTIONS_NOT_YET, {"-sr", "--saveResponse"}},
-    [OPTIONS_SUPPORT_H2C] = {TEST, OPTIONS_NOT_YET, {"-sh2c", "-h2c", "--supportH2C"}},
-    [OPTIONS_CERTIFICATE_PATH] = {TEST, OPTIONS_NOT_YET, {"-ccp", "--clientCertificatePath"}},
-    [OPTIONS_CERTIFICATE_PASSWORD] = {
-        TEST, OPTIONS_NOT_YET, {"-ccpw", "--clientCertificatePassword"}},
     [OPTIONS_FAILURE_RULE] = {TEST, OPTIONS_NOT_YET, {"-fr", "--failureRule"}},
     [OPTIONS_TERMINATION_RULE] = {TEST, OPTIONS_NOT_YET, {"-tr", "--terminationRule"}},
 };
@@ -299,8 +338,7 @@ static enum options_command find_command(int argc, char *const *argv, int *ret_a
     return command;
 }
 
-// Decimal digits with at most one point: no sign, exponent, blank, or locale.
-static bool parse_real(const char *text, double *ret_value)
+bool options_parse_real(const char *text, double *ret_value)
 {
     size_t whole = strspn(text, "0123456789");
     size_t fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
@@ -329,7 +367,7 @@ static int parse_value(const struct options_row *row, struct options_value *v, c
                             v->spelling, text, text, row->min, row->max);
         break;
     case OPTIONS_REAL:
-        if (!parse_real(text, &v->real) || v->real <= 0 || v->real > (double)row->max)
+        if (!options_parse_real(text, &v->real) || v->real <= 0 || v->real > (double)row->max)
             return diag_add(d, 0, 0,
                             "%s %s: found \"%s\", expected a number above 0 and up to %" PRIu64,
                             v->spelling, text, text, row->max);

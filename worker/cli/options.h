@@ -27,8 +27,21 @@ enum options_id {
     OPTIONS_REQUEST_COUNT,
     OPTIONS_DURATION,
     OPTIONS_MODE,
+    OPTIONS_RATE,
+    OPTIONS_RAMP,
+    OPTIONS_BATCH_SIZE,
+    OPTIONS_COOL_DOWN_TIME,
+    OPTIONS_MAXIMIZE_THROUGHPUT,
+    OPTIONS_PACING,
     OPTIONS_CLIENTS,
     OPTIONS_ARRIVAL_DELAY,
+    OPTIONS_STARTUP_DELAY,
+    OPTIONS_RUN_IN_PARALLEL,
+    OPTIONS_DELAY_CLIENT_CREATION,
+    OPTIONS_HTTP_VERSION,
+    OPTIONS_SUPPORT_H2C,
+    OPTIONS_CERTIFICATE_PATH,
+    OPTIONS_CERTIFICATE_PASSWORD,
     OPTIONS_NAME,
     OPTIONS_ROUND_NAME,
     OPTIONS_ITERATION_NAME,
@@ -47,19 +60,9 @@ enum options_id {
     OPTIONS_HELP,
     OPTIONS_VERSION,
     OPTIONS_HELP_MDOC,
-    OPTIONS_STARTUP_DELAY,
-    OPTIONS_DELAY_CLIENT_CREATION,
-    OPTIONS_RUN_IN_PARALLEL,
     OPTIONS_SAVE,
-    OPTIONS_MAXIMIZE_THROUGHPUT,
-    OPTIONS_COOL_DOWN_TIME,
-    OPTIONS_BATCH_SIZE,
-    OPTIONS_HTTP_VERSION,
     OPTIONS_EMBEDDED_RESOURCES,
     OPTIONS_SAVE_RESPONSE,
-    OPTIONS_SUPPORT_H2C,
-    OPTIONS_CERTIFICATE_PATH,
-    OPTIONS_CERTIFICATE_PASSWORD,
     OPTIONS_FAILURE_RULE,
     OPTIONS_TERMINATION_RULE,
     OPTIONS__COUNT,
@@ -118,6 +121,9 @@ const struct options_command_row *options_command_row(enum options_command comma
 // parsing, so that they win over what follows. Then options_done, also on failure.
 int options_parse(int argc, char *const *argv, struct diag *d, struct options *ret_options);
 void options_done(struct options *o);
+
+// Decimal digits with at most one point: no sign, exponent, blank, or locale.
+bool options_parse_real(const char *text, double *ret_value);
 
 // --help or its like: nothing else is to be done.
 bool options_is_help(const struct options *o);

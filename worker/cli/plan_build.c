@@ -26,35 +26,85 @@ static const char *spelling(const struct options *o, enum options_id id)
     return o->value[id].spelling;
 }
 
-// A mode that is not among the options is the one its options speak for.
-static int choose_mode(const struct options *o, struct diag *d, const char **ret_mode)
+// The options that only some modes take.
+static const struct {
+    enum options_id id;
+    const char *what;
+    unsigned in_modes; // 1u << enum plan_mode, or'ed
+    unsigned required;
+} mode_options[] = {
+#define IN(mode) (1u << PLAN_MODE_##mode)
+    {OPTIONS_REQUEST_COUNT, "request count", IN(R) | IN(CRB), IN(CRB)},
+    {OPTIONS_DURATION, "duration", IN(D) | IN(DCB), IN(D) | IN(DCB)},
+    {OPTIONS_RATE, "rate", IN(D), 0},
+    {OPTIONS_RAMP, "ramp", IN(D), 0},
+    {OPTIONS_BATCH_SIZE, "batch size", IN(CB) | IN(CRB) | IN(DCB), IN(CB) | IN(CRB) | IN(DCB)},
+    {OPTIONS_COOL_DOWN_TIME, "cool-down time", IN(CB) | IN(CRB) | IN(DCB),
+     IN(CB) | IN(CRB) | IN(DCB)},
+#undef IN
+};
+
+static bool is_open(const struct options *o)
 {
-    const char *mode = options_text(o, OPTIONS_MODE, NULL);
+    return options_given(o, OPTIONS_RATE) || options_given(o, OPTIONS_RAMP);
+}
+
+// The mode that the other options speak for.
+static int imply_mode(const struct options *o, struct diag *d, enum plan_mode *ret_mode)
+{
     bool has_count = options_given(o, OPTIONS_REQUEST_COUNT);
     bool has_duration = options_given(o, OPTIONS_DURATION);
+    bool has_batches =
+        options_given(o, OPTIONS_BATCH_SIZE) || options_given(o, OPTIONS_COOL_DOWN_TIME);
 
-    if (mode == NULL && has_count && has_duration)
+    if (has_count && has_duration)
         return diag_add(d, 0, 0, "%s and %s: found both, expected one of them",
                         spelling(o, OPTIONS_REQUEST_COUNT), spelling(o, OPTIONS_DURATION));
-    if (mode == NULL)
-        mode = has_duration ? "D" : "R";
-    if (strcasecmp(mode, "CB") == 0 || strcasecmp(mode, "CRB") == 0 || strcasecmp(mode, "DCB") == 0)
-        return diag_add(d, 0, 0, "%s %s: not supported yet", spelling(o, OPTIONS_MODE), mode);
+    if (is_open(o))
+        *ret_mode = PLAN_MODE_D;
+    else if (has_batches)
+        *ret_mode = has_count ? PLAN_MODE_CRB : has_duration ? PLAN_MODE_DCB : PLAN_MODE_CB;
+    else
+        *ret_mode = has_duration ? PLAN_MODE_D : PLAN_MODE_R;
+    return 0;
+}
 
-    bool is_r = strcasecmp(mode, "R") == 0;
-    if (!is_r && strcasecmp(mode, "D") != 0)
-        return diag_add(d, 0, 0, "%s %s: found \"%s\", expected R or D", spelling(o, OPTIONS_MODE),
-                        mode, mode);
-    if (is_r && has_duration)
-        return diag_add(d, 0, 0, "%s: mode R takes a request count, not a duration",
-                        spelling(o, OPTIONS_DURATION));
-    if (!is_r && has_count)
-        return diag_add(d, 0, 0, "%s: mode D takes a duration, not a request count",
-                        spelling(o, OPTIONS_REQUEST_COUNT));
-    if (!is_r && !has_duration)
-        return diag_add(d, 0, 0, "%s %s: the duration is missing, expected -d SECONDS",
-                        spelling(o, OPTIONS_MODE), mode);
-    *ret_mode = is_r ? "R" : "D";
+static int choose_mode(const struct options *o, struct diag *d, enum plan_mode *ret_mode)
+{
+    const char *name = options_text(o, OPTIONS_MODE, NULL);
+
+    if (name == NULL)
+        return imply_mode(o, d, ret_mode);
+    for (enum plan_mode mode = PLAN_MODE_R; mode < PLAN_MODE__COUNT; mode++) {
+        if (strcasecmp(name, plan_mode_name(mode)) == 0) {
+            *ret_mode = mode;
+            return 0;
+        }
+    }
+    return diag_add(d, 0, 0, "%s %s: found \"%s\", expected R, D, CB, CRB or DCB",
+                    spelling(o, OPTIONS_MODE), name, name);
+}
+
+static int check_mode_options(const struct options *o, enum plan_mode mode, struct diag *d)
+{
+    bool has_ramp = options_given(o, OPTIONS_RAMP);
+
+    if (has_ramp && options_given(o, OPTIONS_DURATION))
+        return diag_add(d, 0, 0,
+                        "%s and %s: found both, expected one of them: a ramp has its own "
+                        "duration",
+                        spelling(o, OPTIONS_DURATION), spelling(o, OPTIONS_RAMP));
+    for (size_t i = 0; i < sizeof(mode_options) / sizeof(mode_options[0]); i++) {
+        enum options_id id = mode_options[i].id;
+        const struct options_row *row = options_row(id);
+        bool given = options_given(o, id), by_ramp = has_ramp && id == OPTIONS_DURATION;
+        if (given && (mode_options[i].in_modes & (1u << mode)) == 0)
+            return diag_add(d, 0, 0, "%s: mode %s takes no %s", spelling(o, id),
+                            plan_mode_name(mode), mode_options[i].what);
+        if (!given && !by_ramp && (mode_options[i].required & (1u << mode)) != 0)
+            return diag_add(d, 0, 0, "mode %s: the %s is missing, expected %s %s",
+                            plan_mode_name(mode), mode_options[i].what, row->spelling[0], row->arg);
+    }
     return 0;
 }
 
@@ -116,72 +166,93 @@ out:
     return r;
 }
 
-static int read_all(int fd, struct buf *out)
+static int read_all(int fd, size_t max, struct buf *out)
 {
     char chunk[65536];
     ssize_t n;
 
     while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
         buf_append(out, chunk, (size_t)n);
-        if (out->len > PLAN_FILES_MAX)
+        if (out->len > max)
             return -EFBIG;
     }
     return n < 0 ? -errno : 0;
 }
 
-static int read_file(const char *path, struct buf *out)
+static int read_file(const char *path, size_t max, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return -errno;
-    int r = read_all(fd, out);
+    int r = read_all(fd, max, out);
     close(fd);
     return r;
 }
 
-static int add_file(const struct options *o, const char *path, struct diag *d, struct plan_build *b)
+// The file's name in the plan into *ret_sha256, borrowed from b until the next call.
+static int add_file(enum options_id id, const char *path, const struct options *o, struct diag *d,
+                    struct plan_build *b, const char **ret_sha256)
 {
     struct buf content = {0};
     uint8_t digest[32];
+    size_t max = PLAN_FILES_MAX;
 
-    int r = read_file(path, &content);
+    for (size_t i = 0; i < b->n_files; i++)
+        max -= b->files[i].len;
+    int r = read_file(path, max, &content);
     if (r < 0) {
         buf_done(&content);
         if (r == -EFBIG)
-            return diag_add(d, 0, 0, "%s: %s has more than %d MiB", spelling(o, OPTIONS_PAYLOAD),
-                            path, PLAN_FILES_MAX / (1024 * 1024));
-        return diag_add(d, 0, 0, "%s: cannot read %s: %s", spelling(o, OPTIONS_PAYLOAD), path,
-                        strerror(-r));
+            return diag_add(d, 0, 0, "%s: %s%s has more than %d MiB", spelling(o, id),
+                            b->n_files > 0 ? "with the other file, " : "", path,
+                            PLAN_FILES_MAX / (1024 * 1024));
+        return diag_add(d, 0, 0, "%s: cannot read %s: %s", spelling(o, id), path, strerror(-r));
     }
-    struct plan_build_file *file = xcalloc(1, sizeof(*file));
+    b->files = xreallocarray(b->files, b->n_files + 1, sizeof(*b->files));
+    struct plan_build_file *file = &b->files[b->n_files++];
     file->len = content.len;
     file->bytes = buf_take(&content);
     str_sha256(file->bytes, file->len, digest);
     str_hex(digest, sizeof(digest), file->sha256);
-    b->files = file;
-    b->n_files = 1;
+    *ret_sha256 = file->sha256;
     return 0;
 }
 
 static int add_payload(const struct options *o, json_t *request, struct diag *d,
                        struct plan_build *b)
 {
-    const char *text = options_text(o, OPTIONS_PAYLOAD, "");
+    const char *text = options_text(o, OPTIONS_PAYLOAD, ""), *sha256;
 
     if (text[0] == '\0')
         return 0;
     if (strncasecmp(text, "URL:", 4) == 0)
         return diag_add(d, 0, 0, "%s URL:...: not supported yet", spelling(o, OPTIONS_PAYLOAD));
     if (strncasecmp(text, "Path:", 5) == 0) {
-        int r = add_file(o, text + 5, d, b);
+        int r = add_file(OPTIONS_PAYLOAD, text + 5, o, d, b, &sha256);
         if (r < 0)
             return r;
-        json_object_set_new(request, "payload", json_pack("{s:s}", "file", b->files[0].sha256));
+        json_object_set_new(request, "payload", json_pack("{s:s}", "file", sha256));
         return 0;
     }
     json_object_set_new(request, "payload", json_pack("{s:s}", "raw", text));
     return 0;
+}
+
+static int add_certificate(const struct options *o, json_t *request, struct diag *d,
+                           struct plan_build *b)
+{
+    const char *path = options_text(o, OPTIONS_CERTIFICATE_PATH, NULL), *sha256;
+
+    if (options_given(o, OPTIONS_CERTIFICATE_PASSWORD))
+        json_object_set_new(request, "clientCertificatePassword",
+                            json_string(options_text(o, OPTIONS_CERTIFICATE_PASSWORD, "")));
+    if (path == NULL)
+        return 0;
+    int r = add_file(OPTIONS_CERTIFICATE_PATH, path, o, d, b, &sha256);
+    if (r == 0)
+        json_object_set_new(request, "clientCertificate", json_string(sha256));
+    return r;
 }
 
 // JSON can hold nothing else.
@@ -199,20 +270,81 @@ static int check_utf8(const struct options *o, struct diag *d)
     return 0;
 }
 
+// Members of the JSON that are the options themselves; where an option is not given, the plan's own
+// default holds.
+struct member {
+    const char *key;
+    enum options_id id;
+};
+
+static const struct member request_members[] = {
+    {"method", OPTIONS_METHOD},
+    {"version", OPTIONS_HTTP_VERSION},
+    {"supportH2C", OPTIONS_SUPPORT_H2C},
+};
+
+static const struct member iteration_members[] = {
+    {"requestCount", OPTIONS_REQUEST_COUNT},
+    {"duration", OPTIONS_DURATION},
+    {"rate", OPTIONS_RATE},
+    {"batchSize", OPTIONS_BATCH_SIZE},
+    {"coolDownTime", OPTIONS_COOL_DOWN_TIME},
+    {"maximizeThroughput", OPTIONS_MAXIMIZE_THROUGHPUT},
+};
+
+static const struct member round_members[] = {
+    {"numberOfClients", OPTIONS_CLIENTS},
+    {"arrivalDelay", OPTIONS_ARRIVAL_DELAY},
+    {"startupDelay", OPTIONS_STARTUP_DELAY},
+    {"runInParallel", OPTIONS_RUN_IN_PARALLEL},
+    {"pacing", OPTIONS_PACING},
+};
+
+static void set_members(const struct options *o, const struct member *members, size_t n,
+                        json_t *json)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct options_value *v = &o->value[members[i].id];
+        json_t *value = NULL;
+        if (v->spelling == NULL)
+            continue;
+        switch (options_row(members[i].id)->kind) {
+        case OPTIONS_FLAG:
+            value = json_boolean(v->flag);
+            break;
+        case OPTIONS_COUNT:
+            value = json_integer((json_int_t)v->count);
+            break;
+        case OPTIONS_REAL:
+            value = json_real(v->real);
+            break;
+        default:
+            value = json_string(v->text[0]);
+            break;
+        }
+        json_object_set_new(json, members[i].key, value);
+    }
+}
+
+#define SET_MEMBERS(o, members, json) \
+    set_members(o, members, sizeof(members) / sizeof((members)[0]), json)
+
 static int build_request(const struct options *o, struct diag *d, struct plan_build *b,
                          json_t **ret_request)
 {
     const struct options_value *header = &o->value[OPTIONS_HEADER];
     json_t *headers = json_object();
     json_t *request =
-        json_pack("{s:s, s:s, s:o}", "url", options_text(o, OPTIONS_URL, ""), "method",
-                  options_text(o, OPTIONS_METHOD, "GET"), "headers", headers);
+        json_pack("{s:s, s:o}", "url", options_text(o, OPTIONS_URL, ""), "headers", headers);
     int r = 0;
 
+    SET_MEMBERS(o, request_members, request);
     for (size_t i = 0; r == 0 && i < header->n; i++)
         r = add_header(headers, header->spelling, header->text[i], d);
     if (r == 0)
         r = add_payload(o, request, d, b);
+    if (r == 0)
+        r = add_certificate(o, request, d, b);
     if (r == 0)
         *ret_request = request;
     else
@@ -220,45 +352,81 @@ static int build_request(const struct options *o, struct diag *d, struct plan_bu
     return r;
 }
 
-static json_int_t number(const struct options *o, enum options_id id, json_int_t fallback)
+// "RATE:SECONDS"
+static int add_ramp(const struct options *o, const char *text, struct diag *d, json_t *ramp)
 {
-    return options_given(o, id) ? (json_int_t)o->value[id].count : fallback;
+    const char *colon = strchr(text, ':');
+    char *rate_text = xstrndup(text, strcspn(text, ":"));
+    double rate = 0;
+    uint64_t seconds = 0;
+    bool ok = colon != NULL && options_parse_real(rate_text, &rate) &&
+              str_parse_u64(colon + 1, 1, PLAN_DURATION_MAX_S, &seconds) == 0;
+
+    free(rate_text);
+    if (!ok)
+        return diag_add(d, 0, 0, "%s %s: found \"%s\", expected RATE:SECONDS, such as 500:60",
+                        spelling(o, OPTIONS_RAMP), text, text);
+    json_array_append_new(ramp,
+                          json_pack("{s:f, s:I}", "rate", rate, "duration", (json_int_t)seconds));
+    return 0;
 }
 
-// Takes request.
-static json_t *build_json(const struct options *o, const char *mode, json_t *request)
+static int build_iteration(const struct options *o, enum plan_mode mode, struct diag *d,
+                           json_t **ret_iteration)
 {
-    json_t *iteration = json_pack("{s:s, s:s, s:o}", "name",
-                                  options_text(o, OPTIONS_ITERATION_NAME, "Quick-Http-Iteration"),
-                                  "mode", mode, "httpRequest", request);
+    const struct options_value *ramps = &o->value[OPTIONS_RAMP];
+    json_t *ramp = json_array(), *json;
+    int r = 0;
 
-    if (mode[0] == 'R')
-        json_object_set_new(iteration, "requestCount",
-                            json_integer(number(o, OPTIONS_REQUEST_COUNT, 1)));
-    else
-        json_object_set_new(iteration, "duration", json_integer(number(o, OPTIONS_DURATION, 1)));
-    json_t *round = json_pack("{s:s, s:I, s:I, s:[o]}", "name",
-                              options_text(o, OPTIONS_ROUND_NAME, "Quick-Test-Round"),
-                              "numberOfClients", number(o, OPTIONS_CLIENTS, 1), "arrivalDelay",
-                              number(o, OPTIONS_ARRIVAL_DELAY, 0), "iterations", iteration);
+    for (size_t i = 0; r == 0 && i < ramps->n; i++)
+        r = add_ramp(o, ramps->text[i], d, ramp);
+    if (r == 0) {
+        json = json_pack("{s:s, s:s}", "name",
+                         options_text(o, OPTIONS_ITERATION_NAME, "Quick-Http-Iteration"), "mode",
+                         plan_mode_name(mode));
+        SET_MEMBERS(o, iteration_members, json);
+        if (ramps->n > 0)
+            json_object_set(json, "ramp", ramp);
+        *ret_iteration = json;
+    }
+    json_decref(ramp);
+    return r;
+}
+
+// Takes iteration.
+static json_t *build_json(const struct options *o, json_t *iteration)
+{
+    json_t *round =
+        json_pack("{s:s, s:[o]}", "name", options_text(o, OPTIONS_ROUND_NAME, "Quick-Test-Round"),
+                  "iterations", iteration);
+
+    SET_MEMBERS(o, round_members, round);
     return json_pack("{s:s, s:[o]}", "name", options_text(o, OPTIONS_NAME, "Quick-Test-Plan"),
                      "rounds", round);
 }
 
-#define ITERATION "rounds[0].iterations[0]."
+#define ROUND     "rounds[0]."
+#define ITERATION ROUND "iterations[0]."
+#define REQUEST   ITERATION "httpRequest."
 
 // Entries about the JSON that the user never saw become entries about the option behind it.
 static void name_options(const struct options *o, struct diag *d)
 {
-    static const struct {
-        const char *key;
-        enum options_id id;
-    } origin[] = {
-        {"name: ", OPTIONS_NAME},
-        {"rounds[0].name: ", OPTIONS_ROUND_NAME},
-        {ITERATION "name: ", OPTIONS_ITERATION_NAME},
-        {ITERATION "httpRequest.method: ", OPTIONS_METHOD},
-        {ITERATION "httpRequest.payload.raw: ", OPTIONS_PAYLOAD},
+    static const struct member origin[] = {
+        {"name", OPTIONS_NAME},
+        {ROUND "name", OPTIONS_ROUND_NAME},
+        {ROUND "pacing", OPTIONS_PACING},
+        {ITERATION "name", OPTIONS_ITERATION_NAME},
+        {ITERATION "requestCount", OPTIONS_REQUEST_COUNT},
+        {ITERATION "duration", OPTIONS_DURATION},
+        {ITERATION "rate", OPTIONS_RATE},
+        {ITERATION "ramp", OPTIONS_RAMP},
+        {REQUEST "method", OPTIONS_METHOD},
+        {REQUEST "version", OPTIONS_HTTP_VERSION},
+        {REQUEST "supportH2C", OPTIONS_SUPPORT_H2C},
+        {REQUEST "clientCertificate", OPTIONS_CERTIFICATE_PATH},
+        {REQUEST "clientCertificatePassword", OPTIONS_CERTIFICATE_PASSWORD},
+        {REQUEST "payload.raw", OPTIONS_PAYLOAD},
     };
 
     for (size_t i = 0; i < d->n && i < DIAG_MAX; i++) {
@@ -266,9 +434,11 @@ static void name_options(const struct options *o, struct diag *d)
         e->line = 0;
         for (size_t k = 0; k < sizeof(origin) / sizeof(origin[0]); k++) {
             size_t len = strlen(origin[k].key);
-            if (!options_given(o, origin[k].id) || strncmp(e->text, origin[k].key, len) != 0)
+            if (!options_given(o, origin[k].id) || strncmp(e->text, origin[k].key, len) != 0 ||
+                (e->text[len] != ':' && e->text[len] != '['))
                 continue;
-            char *text = xasprintf("%s: %s", spelling(o, origin[k].id), e->text + len);
+            char *text =
+                xasprintf("%s: %s", spelling(o, origin[k].id), strstr(e->text + len, ": ") + 2);
             free(e->text);
             e->text = text;
             break;
@@ -276,23 +446,42 @@ static void name_options(const struct options *o, struct diag *d)
     }
 }
 
-int plan_build(const struct options *o, struct diag *d, struct plan_build *ret_build)
+// The whole JSON, not yet checked.
+static int build(const struct options *o, struct diag *d, struct plan_build *b, json_t **ret_json)
 {
-    const char *mode = NULL;
-    json_t *request = NULL;
+    enum plan_mode mode = PLAN_MODE_UNDEFINED;
+    json_t *request = NULL, *iteration = NULL;
 
-    *ret_build = (struct plan_build){0};
     int r = check_url(o, d);
     if (r == 0)
         r = check_utf8(o, d);
     if (r == 0)
         r = choose_mode(o, d, &mode);
     if (r == 0)
-        r = build_request(o, d, ret_build, &request);
+        r = check_mode_options(o, mode, d);
+    if (r == 0 && is_open(o) && options_given(o, OPTIONS_ARRIVAL_DELAY))
+        r = diag_add(d, 0, 0, "%s: not with a rate", spelling(o, OPTIONS_ARRIVAL_DELAY));
+    if (r == 0)
+        r = build_iteration(o, mode, d, &iteration);
+    if (r == 0)
+        r = build_request(o, d, b, &request);
+    if (r < 0) {
+        json_decref(iteration);
+        return r;
+    }
+    json_object_set_new(iteration, "httpRequest", request);
+    *ret_json = build_json(o, iteration);
+    return 0;
+}
+
+int plan_build(const struct options *o, struct diag *d, struct plan_build *ret_build)
+{
+    json_t *json = NULL;
+
+    *ret_build = (struct plan_build){0};
+    int r = build(o, d, ret_build, &json);
     if (r < 0)
         return r;
-
-    json_t *json = build_json(o, mode, request);
     char *text = json_dumps(json, JSON_COMPACT);
     r = plan_parse(text, strlen(text), d, &ret_build->plan);
     if (r < 0)

@@ -19,6 +19,6 @@ struct plan_build {
     size_t n_files;
 };
 
-// 0, or -EINVAL with entries in d. Reads the payload's file. Then plan_build_done.
+// 0, or -EINVAL with entries in d. Reads the files that the options name. Then plan_build_done.
 int plan_build(const struct options *o, struct diag *d, struct plan_build *ret_build);
 void plan_build_done(struct plan_build *b);

@@ -81,13 +81,16 @@ static void on_submit(struct http_request *req, void *arg)
         diag_done(&d);
         return;
     }
-    diag_done(&d);
     log_command(c, req, NULL, "submit", submission->id);
-    if (jobs_submit(c->jobs, submission, &job) < 0)
+    r = jobs_submit(c->jobs, submission, &d, &job);
+    if (r == 0)
+        http_reply_json(req, 202, job_state_event(job, clock_now().ns));
+    else if (r == -EBUSY)
         http_reply_error(req, 409, "busy", RESULT_CLUSTER,
                          "another submission of this node is open");
     else
-        http_reply_json(req, 202, job_state_event(job, clock_now().ns));
+        refuse(req, r, &d);
+    diag_done(&d);
 }
 
 static void on_show(struct http_request *req, void *arg)

@@ -12,13 +12,15 @@
 #define KEEP_S 2 // one runner sends its windows in order
 
 struct job *job_new(struct event_base *base, struct submission *submission,
-                    const struct member_config *config, const struct job_ops *ops, void *arg)
+                    Lps__V1__HttpSettings *http, const struct member_config *config,
+                    const struct job_ops *ops, void *arg)
 {
     struct job *job = xcalloc(1, sizeof *job);
 
-    *job =
-        (struct job){.base = base, .ops = ops, .arg = arg, .submission = submission, .last_k = -1};
+    *job = (struct job){
+        .base = base, .ops = ops, .arg = arg, .submission = submission, .http = http, .last_k = -1};
     member_init(&job->member, clock_now().ns, config);
+    job->warnings = json_array();
     job->feed = feed_new(base);
     job->spool = spool_new(SPOOL_BYTES_MAX, plan_n_series(submission->plan));
     job->aggregate = aggregate_new(plan_n_series(submission->plan), KEEP_S);
@@ -58,6 +60,8 @@ void job_free(struct job *job)
     if (job->progress != NULL)
         lps__v1__progress__free_unpacked(job->progress, NULL);
     json_decref(job->result);
+    json_decref(job->warnings);
+    prepare_http_free(job->http);
     free(job->failure);
     free(job->run);
     free(job);
@@ -99,6 +103,13 @@ static void on_window(const Lps__V1__Window *message, void *arg)
     job->ops->on_window(job, job->arg);
 }
 
+static void on_warning(const char *text, void *arg)
+{
+    struct job *job = arg;
+
+    job->ops->on_warning(job, text, job->arg);
+}
+
 static void on_fin(const Lps__V1__RunnerFin *fin, void *arg)
 {
     struct job *job = arg;
@@ -129,7 +140,7 @@ static void on_exit_of_runner(const char *failure, void *arg)
 
 static int start_with_files(struct job *job, Lps__V1__RunnerStart *start)
 {
-    static const struct spawn_ops ops = {on_window, on_fin, on_exit_of_runner};
+    static const struct spawn_ops ops = {on_window, on_warning, on_fin, on_exit_of_runner};
     struct submission *s = job->submission;
     Lps__V1__File *files = xcalloc(s->n_files + 1, sizeof *files);
     Lps__V1__File **pointers = xcalloc(s->n_files + 1, sizeof *pointers);
@@ -158,7 +169,7 @@ int job_start_runner(struct job *job, const struct conf *conf)
                                        (uint8_t *)job->submission->plan_text};
     start.start_ns = m->start_ns;
     start.k_origin_ns = m->k_origin_ns;
-    start.timeout_ms = (uint32_t)conf->http_client.timeout_ms;
+    start.http = job->http;
     start.drain_ms = (uint32_t)conf->cluster.drain_ms;
     if (getrandom(&start.seed, sizeof start.seed, 0) != sizeof start.seed)
         return -EIO;

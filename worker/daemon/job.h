@@ -10,12 +10,14 @@
 #include "worker/daemon/spool.h"
 #include "worker/daemon/submission.h"
 #include "worker/daemon/uplink.h"
+#include "worker/spawn/prepare.h"
 #include "worker/spawn/spawn.h"
 
 struct job;
 
 struct job_ops {
-    void (*on_window)(struct job *job, void *arg);                   // spooled and counted
+    void (*on_window)(struct job *job, void *arg); // spooled and counted
+    void (*on_warning)(struct job *job, const char *text, void *arg);
     void (*on_end)(struct job *job, const char *failure, void *arg); // the runner is gone
 };
 
@@ -34,6 +36,9 @@ struct job {
     enum member_state told_state; // last state event
     char told[256];
 
+    json_t *warnings; // notice events, for whoever follows later
+
+    Lps__V1__HttpSettings *http;
     struct spawn *spawn; // NULL: no runner
     char *failure;       // why the runner was cut, found here
     struct spool *spool;
@@ -48,9 +53,10 @@ struct job {
     bool lost;     // the master lost what it had acknowledged: nothing more is sent
 };
 
-// Takes submission.
+// Takes submission and http.
 struct job *job_new(struct event_base *base, struct submission *submission,
-                    const struct member_config *config, const struct job_ops *ops, void *arg);
+                    Lps__V1__HttpSettings *http, const struct member_config *config,
+                    const struct job_ops *ops, void *arg);
 // NULL is fine. Kills a runner that still runs.
 void job_free(struct job *job);
 // 0, or -errno: there is no runner.

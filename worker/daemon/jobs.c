@@ -72,6 +72,15 @@ void jobs_tell_state(struct jobs *jobs, struct job *job, bool always)
     memcpy(job->told, message, sizeof message);
 }
 
+static void warn(struct jobs *jobs, struct job *job, const char *text)
+{
+    json_t *notice = job_notice_event("warning", "%s", text);
+
+    jobs_log(jobs, job, LOG_WARNING, "warning", "%s", text);
+    json_array_append(job->warnings, notice);
+    feed_send(job->feed, notice);
+}
+
 // --- Actions ---
 
 static void start_runner(struct jobs *jobs, struct job *job)
@@ -249,6 +258,11 @@ static void on_window(struct job *job, void *arg)
     tell_status(jobs);
 }
 
+static void on_warning(struct job *job, const char *text, void *arg)
+{
+    warn(arg, job, text);
+}
+
 static void on_end(struct job *job, const char *failure, void *arg)
 {
     struct jobs *jobs = arg;
@@ -314,35 +328,57 @@ struct job *jobs_newest(const struct jobs *jobs)
     return jobs->n > 0 ? jobs->job[jobs->n - 1] : NULL;
 }
 
-int jobs_submit(struct jobs *jobs, struct submission *submission, struct job **ret_job)
+static struct job *new_job(struct jobs *jobs, struct submission *submission,
+                           Lps__V1__HttpSettings *http, const struct diag *doubted)
 {
-    static const struct job_ops ops = {on_window, on_end};
+    static const struct job_ops ops = {on_window, on_warning, on_end};
     struct member_config config = {
         .wait_ns = submission->wait_ns,
         .master_loss_ns = (int64_t)jobs->conf->cluster.master_loss_timeout_ms * NS_PER_MS,
     };
-    struct job *job = jobs_find(jobs, submission->id);
+    struct job *job = job_new(jobs->base, submission, http, &config, &ops, jobs);
 
-    if (job != NULL || open_job(jobs) != NULL) {
-        submission_free(submission);
-        if (job == NULL)
-            return -EBUSY;
-        *ret_job = job;
-        return 0;
-    }
-    job = job_new(jobs->base, submission, &config, &ops, jobs);
     jobs->job[jobs->n++] = job;
+    for (size_t i = 0; i < doubted->n && i < DIAG_MAX; i++)
+        warn(jobs, job, doubted->entry[i].text);
+    return job;
+}
+
+static void register_job(struct jobs *jobs, struct job *job)
+{
+    const char *trouble = uplink_trouble(jobs->uplink);
+
     if (uplink_is_up(jobs->uplink))
         jobs_give_link_up(jobs, job);
-    else if (uplink_trouble(jobs->uplink) != NULL)
+    else if (trouble != NULL)
         jobs_give(jobs, job,
-                  (struct member_event){.kind = MEMBER_LINK_DOWN,
-                                        .now_ns = clock_now().ns,
-                                        .text = uplink_trouble(jobs->uplink)});
+                  (struct member_event){
+                      .kind = MEMBER_LINK_DOWN, .now_ns = clock_now().ns, .text = trouble});
     jobs_tell_state(jobs, job, false);
     jobs_settle(jobs);
-    *ret_job = job;
-    return 0;
+}
+
+int jobs_submit(struct jobs *jobs, struct submission *submission, struct diag *d,
+                struct job **ret_job)
+{
+    struct job *job = jobs_find(jobs, submission->id);
+    Lps__V1__HttpSettings *http = NULL;
+    struct diag doubted = {0};
+    int r = 0;
+
+    if (job == NULL)
+        r = open_job(jobs) != NULL ? -EBUSY
+                                   : prepare_run(jobs->conf, submission->plan, d, &doubted, &http);
+    if (job != NULL || r < 0) {
+        submission_free(submission);
+    } else {
+        job = new_job(jobs, submission, http, &doubted);
+        register_job(jobs, job);
+    }
+    diag_done(&doubted);
+    if (r == 0)
+        *ret_job = job;
+    return r;
 }
 
 void jobs_cancel(struct jobs *jobs, struct job *job, bool force)
@@ -359,6 +395,7 @@ void jobs_follow(struct jobs *jobs, struct job *job, struct http_request *req)
     const char *trouble = uplink_trouble(jobs->uplink);
 
     json_array_append_new(initial, job_state_event(job, clock_now().ns));
+    json_array_extend(initial, job->warnings);
     if (job->result != NULL)
         json_array_append(initial, job->result);
     else if (trouble != NULL)

@@ -21,8 +21,9 @@ struct jobs *jobs_new(struct event_base *base, struct rpc_loop *loop, const stru
 void jobs_free(struct jobs *jobs);
 
 // Takes submission. 0, also for an id that is known (then the same job); -EBUSY: another one is
-// open.
-int jobs_submit(struct jobs *jobs, struct submission *submission, struct job **ret_job);
+// open; -EINVAL with entries in d: this host cannot do it.
+int jobs_submit(struct jobs *jobs, struct submission *submission, struct diag *d,
+                struct job **ret_job);
 struct job *jobs_find(const struct jobs *jobs, const char *submission); // NULL: none
 struct job *jobs_newest(const struct jobs *jobs);                       // NULL: none
 void jobs_cancel(struct jobs *jobs, struct job *job, bool force);

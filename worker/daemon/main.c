@@ -147,7 +147,6 @@ static void on_stop(void *arg)
     event_base_loopexit(w->base, NULL);
 }
 
-// What docs/settings.md lets change in flight, of what a worker uses.
 static void on_reload(void *arg)
 {
     struct workerd *w = arg;
@@ -157,12 +156,8 @@ static void on_reload(void *arg)
         log_error("the settings have errors: those from before hold on");
         return;
     }
-    w->conf->cluster.backoff_min_ms = conf->cluster.backoff_min_ms;
-    w->conf->cluster.backoff_max_ms = conf->cluster.backoff_max_ms;
-    w->conf->cluster.master_loss_timeout_ms = conf->cluster.master_loss_timeout_ms;
-    w->conf->cluster.drain_ms = conf->cluster.drain_ms;
-    w->conf->http_client.timeout_ms = conf->http_client.timeout_ms;
-    log_set_max_priority(conf->logger.console_level);
+    conf_take_reloadable(w->conf, conf);
+    log_set_max_priority(w->conf->logger.console_level);
     conf_free(conf);
     log_info("settings read again, for the submissions from now on");
 }

@@ -71,14 +71,24 @@ static int parse_wait(const json_t *json, struct diag *d, struct submission *s)
     return 0;
 }
 
-// Whether the plan names the file.
+// The files that an iteration names; "": none.
+static void files_of(const struct plan *plan, uint32_t series, const char *ret_hashes[2])
+{
+    const struct plan_round *round;
+    const struct plan_iteration *it;
+
+    plan_series(plan, series, &round, &it);
+    ret_hashes[0] = it->payload_file;
+    ret_hashes[1] = it->certificate;
+}
+
 static bool is_used(const struct plan *plan, const char *hash)
 {
+    const char *hashes[2];
+
     for (uint32_t i = 0; i < plan_n_series(plan); i++) {
-        const struct plan_round *round;
-        const struct plan_iteration *it;
-        plan_series(plan, i, &round, &it);
-        if (strcmp(it->payload_file, hash) == 0)
+        files_of(plan, i, hashes);
+        if (strcmp(hashes[0], hash) == 0 || strcmp(hashes[1], hash) == 0)
             return true;
     }
     return false;
@@ -108,21 +118,28 @@ static int parse_file(const char *hash, const json_t *json, struct diag *d, stru
     return 0;
 }
 
+static bool is_there(const struct submission *s, const char *hash)
+{
+    char hex[65];
+
+    for (size_t i = 0; i < s->n_files; i++) {
+        str_hex(s->files[i].sha256, 32, hex);
+        if (strcmp(hex, hash) == 0)
+            return true;
+    }
+    return false;
+}
+
 // Each file the plan names must be there.
 static int check_files(struct diag *d, const struct submission *s)
 {
+    const char *hashes[2];
+
     for (uint32_t i = 0; i < plan_n_series(s->plan); i++) {
-        const struct plan_round *round;
-        const struct plan_iteration *it;
-        bool found = false;
-        plan_series(s->plan, i, &round, &it);
-        for (size_t k = 0; k < s->n_files; k++) {
-            char hex[65];
-            str_hex(s->files[k].sha256, 32, hex);
-            found = found || strcmp(hex, it->payload_file) == 0;
-        }
-        if (it->payload_file[0] != '\0' && !found)
-            return diag_add(d, 0, 0, "files: %s is missing", it->payload_file);
+        files_of(s->plan, i, hashes);
+        for (size_t k = 0; k < 2; k++)
+            if (hashes[k][0] != '\0' && !is_there(s, hashes[k]))
+                return diag_add(d, 0, 0, "files: %s is missing", hashes[k]);
     }
     return 0;
 }
@@ -195,6 +212,8 @@ static void redact(struct plan_iteration *it)
             replace(&it->headers[i].value, xstrdup("redacted"));
     if (it->payload != NULL)
         replace(&it->payload, xasprintf("redacted, %zu bytes", strlen(it->payload)));
+    if (it->certificate_password != NULL)
+        replace(&it->certificate_password, xstrdup("redacted"));
 }
 
 char *submission_redacted_plan(const struct submission *s)

@@ -33,7 +33,7 @@ struct submission {
 int submission_parse(const json_t *json, struct diag *d, struct submission **ret_submission);
 void submission_free(struct submission *s);
 // The plan for display elsewhere: canonical, without what may be secret (credentials in headers,
-// URL queries, payloads). The caller frees.
+// URL queries, payloads, passwords of certificates). The caller frees.
 char *submission_redacted_plan(const struct submission *s);
 // 1 to 64 of [A-Za-z0-9._-].
 bool submission_is_id(const char *text);

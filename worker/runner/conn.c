@@ -12,7 +12,7 @@
 
 #include "common/clock.h"
 #include "common/str.h"
-#include "worker/runner/tls.h"
+#include "worker/runner/http1.h"
 
 // Where a name has several addresses, one that does not answer is given up for the next after this
 // long: above the first retransmission of a SYN (1 s, RFC 6298).
@@ -23,7 +23,11 @@
 struct origin {
     const struct request_origin *request;
     struct conn_net *net;
-    bool is_literal, asking;
+    const char *host; // to connect to: its own or the proxy's
+    uint16_t port;
+    bool is_literal; // its own host is an address
+    bool is_tunnel;  // through the proxy, which does not see what goes on
+    bool asking;
     uint32_t good; // address that worked last
     int64_t failed_ns;
     struct resolve_answer answer;
@@ -33,14 +37,21 @@ struct origin {
 
 struct conn_net {
     struct conn_net_config config;
-    SSL_CTX *tls;
+    struct tls_net *tls;
     struct origin *origins;
-    uint32_t n_handshakes;
+    uint32_t n_handshakes, next_source;
     uint64_t n_fds;
     struct list queue; // for a handshake
     struct list again; // to be read once more
     struct loop_timer turn;
-    struct loop_fifo next_try;
+    struct loop_fifo next_try, limit;
+};
+
+// The question to a proxy, and its answer so far (RFC 9110 section 9.3.6).
+struct tunnel {
+    struct http1 answer;
+    char *question;
+    size_t len;
 };
 
 static void read_some(struct conn *c);
@@ -101,15 +112,27 @@ static void on_turn(struct loop_timer *timer)
 
 static bool is_handshaking(const struct conn *c)
 {
-    return c->state == CONN_NAME || c->state == CONN_TCP || c->state == CONN_TLS;
+    return c->state == CONN_NAME || c->state == CONN_TCP || c->state == CONN_PROXY ||
+           c->state == CONN_TLS;
 }
 
 static void end_handshake(struct conn *c)
 {
     c->net->n_handshakes--;
     loop_fifo_remove(&c->next_try);
+    loop_fifo_remove(&c->limit);
     if (!list_is_empty(&c->net->queue))
         ask_turn(c->net);
+}
+
+static void drop_tunnel(struct conn *c)
+{
+    if (c->tunnel == NULL)
+        return;
+    http1_done(&c->tunnel->answer);
+    free(c->tunnel->question);
+    free(c->tunnel);
+    c->tunnel = NULL;
 }
 
 static void drop_socket(struct conn *c)
@@ -117,11 +140,18 @@ static void drop_socket(struct conn *c)
     if (c->fd < 0)
         return;
     event_del(&c->ev);
-    SSL_free(c->ssl);
-    c->ssl = NULL;
+    drop_tunnel(c);
+    tls_free(c->tls);
+    c->tls = NULL;
     close(c->fd);
     c->fd = -1;
     c->net->n_fds--;
+}
+
+static void drop_session(struct conn *c)
+{
+    SSL_SESSION_free(c->session);
+    c->session = NULL;
 }
 
 void conn_close(struct conn *c)
@@ -131,6 +161,7 @@ void conn_close(struct conn *c)
     if (is_handshaking(c))
         end_handshake(c);
     drop_socket(c);
+    drop_session(c);
     list_remove(&c->link);
     c->state = CONN_CLOSED;
 }
@@ -176,14 +207,14 @@ static void fail_errno(struct conn *c, int error)
     const union resolve_address *a = &o->answer.address[c->address];
 
     if (error == EPROTO) {
-        fail(c, METRICS_ERROR_TLS, tls_why(why, sizeof why));
+        fail(c, METRICS_ERROR_TLS, tls_why(c->tls, why, sizeof why));
         return;
     }
     inet_ntop(a->any.sa_family,
               a->any.sa_family == AF_INET6 ? (const void *)&a->v6.sin6_addr : &a->v4.sin_addr,
               address, sizeof address);
     snprintf(why, sizeof why, a->any.sa_family == AF_INET6 ? "[%s]:%u: %s" : "%s:%u: %s", address,
-             o->request->port, strerror(error));
+             o->port, strerror(error));
     // A handshake that the peer cuts short is a failure of TLS to who reads the result.
     fail(c, c->state == CONN_TLS ? METRICS_ERROR_TLS : kind_of(error, c->state == CONN_OPEN), why);
 }
@@ -194,16 +225,17 @@ static void opened(struct conn *c)
 {
     end_handshake(c);
     c->state = CONN_OPEN;
+    drop_session(c);
     c->net->origins[c->origin].good = c->address;
     // No second edge comes for what arrived before; TLS may have read it already.
-    if (c->is_early || c->ssl != NULL)
+    if (c->is_early || c->tls != NULL)
         read_again(c);
     c->net->config.ops->on_open(c);
 }
 
 static void go_on_tls(struct conn *c)
 {
-    int rc = tls_handshake(c->ssl);
+    int rc = tls_handshake(c->tls);
 
     if (rc == -EAGAIN)
         return;
@@ -215,24 +247,107 @@ static void go_on_tls(struct conn *c)
     opened(c);
 }
 
-static void tcp_is_up(struct conn *c)
+// The way to the server is there.
+static void begin_tls(struct conn *c)
 {
     const struct origin *o = &c->net->origins[c->origin];
-    int64_t now_ns = loop_clock(loop_of(c));
 
-    loop_fifo_remove(&c->next_try);
-    c->tcp_ns = now_ns - c->step_ns;
     if (!o->request->tls) {
         opened(c);
         return;
     }
-    c->step_ns = now_ns;
+    c->step_ns = loop_now(loop_of(c));
     c->state = CONN_TLS;
-    c->ssl = tls_new(c->net->tls, c->fd, o->request->host, o->is_literal);
-    if (c->ssl == NULL)
-        fail_errno(c, EPROTO);
+    c->tls =
+        tls_new(c->net->tls, &(struct tls_config){.fd = c->fd,
+                                                  .host = o->request->host,
+                                                  .is_literal = o->is_literal,
+                                                  .alpn = o->request->may_http2 ? TLS_ALPN_HTTP2
+                                                                                : TLS_ALPN_HTTP1,
+                                                  .identity = c->net->config.identities[c->origin],
+                                                  .resume = c->session});
+    if (c->tls == NULL)
+        fail_errno(c, ENOMEM);
     else
         go_on_tls(c);
+}
+
+static void begin_tunnel(struct conn *c)
+{
+    const struct request_origin *r = c->net->origins[c->origin].request;
+    const char *form = strchr(r->host, ':') != NULL ? "[%s]:%u" : "%s:%u";
+    char *authority = xasprintf(form, r->host, r->port);
+
+    c->state = CONN_PROXY;
+    c->tunnel = xcalloc(1, sizeof *c->tunnel);
+    http1_start(&c->tunnel->answer, true); // an answer to CONNECT has no body either
+    c->tunnel->question =
+        xasprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", authority, authority);
+    c->tunnel->len = strlen(c->tunnel->question);
+    free(authority);
+    // So few bytes fit into the buffer of a fresh socket.
+    ssize_t n = send(c->fd, c->tunnel->question, c->tunnel->len, MSG_NOSIGNAL);
+    if (n < 0)
+        fail_errno(c, errno);
+    else if ((size_t)n < c->tunnel->len)
+        fail_errno(c, ENOBUFS);
+}
+
+static void go_on_tunnel(struct conn *c)
+{
+    char *buffer = loop_buffer(loop_of(c)), why[METRICS_EXAMPLE_MAX + 1];
+    ssize_t n;
+    size_t used;
+
+    while ((n = recv(c->fd, buffer, LOOP_BUFFER_SIZE, 0)) > 0) {
+        enum http1_result result = http1_feed(&c->tunnel->answer, buffer, (size_t)n, &used);
+        unsigned status = c->tunnel->answer.status;
+        if (result == HTTP1_MORE)
+            continue;
+        if (result == HTTP1_DONE && status / 100 == 2 && used == (size_t)n) {
+            drop_tunnel(c);
+            begin_tls(c);
+            return;
+        }
+        if (result == HTTP1_DONE)
+            snprintf(why, sizeof why, "the proxy answered %u to CONNECT", status);
+        else
+            snprintf(why, sizeof why, "the proxy: %s", c->tunnel->answer.why);
+        fail(c, result == HTTP1_DONE ? METRICS_ERROR_REFUSED : METRICS_ERROR_PROTOCOL, why);
+        return;
+    }
+    if (n == 0)
+        fail(c, METRICS_ERROR_CLOSED, "closed by the proxy before it answered");
+    else if (errno != EAGAIN && errno != EINTR)
+        fail_errno(c, errno);
+}
+
+static void tcp_is_up(struct conn *c)
+{
+    int64_t now_ns = loop_clock(loop_of(c));
+
+    loop_fifo_remove(&c->next_try);
+    c->tcp_ns = now_ns - c->step_ns;
+    if (c->net->origins[c->origin].is_tunnel)
+        begin_tunnel(c);
+    else
+        begin_tls(c);
+}
+
+// From a source address that was asked for, with a port that the kernel chooses at the connect.
+static int bind_source(struct conn_net *net, int fd, int family)
+{
+    int one = 1;
+
+    for (uint32_t i = 0; i < net->config.n_sources; i++) {
+        const union resolve_address *a =
+            &net->config.sources[net->next_source++ % net->config.n_sources];
+        if (a->any.sa_family != family)
+            continue;
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+        return bind(fd, &a->any, family == AF_INET6 ? sizeof a->v6 : sizeof a->v4);
+    }
+    return 0;
 }
 
 // A connect to the present address begins. 0 or -errno.
@@ -244,15 +359,16 @@ static int try_address(struct conn *c)
     int one = 1;
 
     if (v6)
-        a.v6.sin6_port = htons(o->request->port);
+        a.v6.sin6_port = htons(o->port);
     else
-        a.v4.sin_port = htons(o->request->port);
+        a.v4.sin_port = htons(o->port);
     int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     c->step_ns = loop_clock(loop_of(c));
-    if (connect(fd, &a.any, v6 ? sizeof a.v6 : sizeof a.v4) != 0 && errno != EINPROGRESS) {
+    if (bind_source(c->net, fd, a.any.sa_family) != 0 ||
+        (connect(fd, &a.any, v6 ? sizeof a.v6 : sizeof a.v4) != 0 && errno != EINPROGRESS)) {
         int rc = -errno;
         close(fd);
         return rc;
@@ -285,6 +401,16 @@ static void try_next(struct conn *c, int error)
         error = -rc;
     }
     fail_errno(c, error);
+}
+
+static void on_limit(struct loop_timeout *timeout)
+{
+    struct conn *c = container_of(timeout, struct conn, limit);
+
+    if (c->state == CONN_NAME)
+        fail(c, METRICS_ERROR_DNS, "the name was not resolved in time");
+    else
+        fail(c, METRICS_ERROR_TIMEOUT_CONNECT, "no connection in time");
 }
 
 static void on_next_try(struct loop_timeout *timeout)
@@ -333,6 +459,8 @@ static void begin(struct conn *c)
     c->net->n_handshakes++;
     c->state = CONN_NAME;
     c->begin_ns = c->step_ns = loop_now(loop_of(c));
+    if (c->net->config.connect_ns > 0)
+        loop_fifo_add(loop_of(c), &c->net->limit, &c->limit);
     if (o->answer.n > 0) {
         has_name(c);
         return;
@@ -348,11 +476,12 @@ static void begin(struct conn *c)
     }
 }
 
-void conn_connect(struct conn *c, uint32_t origin)
+void conn_connect(struct conn *c, uint32_t origin, SSL_SESSION *session)
 {
     struct conn_net *net = c->net;
 
     c->origin = origin;
+    c->session = session != NULL && SSL_SESSION_up_ref(session) ? session : NULL;
     c->fd = -1;
     c->peer_closed = c->is_early = false;
     c->send_errno = 0;
@@ -367,25 +496,39 @@ void conn_connect(struct conn *c, uint32_t origin)
     begin(c);
 }
 
+// As send, with -errno.
+static ssize_t send_once(struct conn *c)
+{
+    size_t left = c->out_len - c->out_sent;
+
+    if (c->tls != NULL)
+        return tls_send(c->tls, c->out + c->out_sent, left);
+    ssize_t n = send(c->fd, c->out + c->out_sent, left, MSG_NOSIGNAL);
+    return n < 0 ? -errno : n;
+}
+
 static void send_some(struct conn *c)
 {
-    while (c->out_sent < c->out_len) {
-        size_t left = c->out_len - c->out_sent;
-        ssize_t n = c->ssl != NULL ? tls_send(c->ssl, c->out + c->out_sent, left)
-                                   : send(c->fd, c->out + c->out_sent, left, MSG_NOSIGNAL);
-        if (n < 0 && c->ssl == NULL)
-            n = -errno;
+    bool is_flush = c->tls != NULL && !tls_is_flushed(c->tls);
+    ssize_t n = is_flush ? tls_flush(c->tls) : 0;
+
+    if (is_flush && n == 0)
+        c->net->config.ops->on_sent(c, 0);
+    while (n >= 0 && c->out_sent < c->out_len) {
+        n = send_once(c);
         if (n >= 0) {
             c->out_sent += (size_t)n;
             c->net->config.ops->on_sent(c, (size_t)n);
-        } else if (n == -EAGAIN) {
-            return;
-        } else if (n != -EINTR) {
-            // The peer may have answered before it closed: its bytes come first.
-            c->send_errno = (int)-n;
-            read_again(c);
-            return;
+            if (c->tls != NULL && !tls_is_flushed(c->tls))
+                return;
+        } else if (n == -EINTR) {
+            n = 0;
         }
+    }
+    if (n < 0 && n != -EAGAIN) {
+        // The peer may have answered before it closed: its bytes come first.
+        c->send_errno = (int)-n;
+        read_again(c);
     }
 }
 
@@ -399,7 +542,20 @@ void conn_send(struct conn *c, const char *bytes, size_t n)
 
 bool conn_is_sent(const struct conn *c)
 {
-    return c->out_sent == c->out_len;
+    return c->out_sent == c->out_len && (c->tls == NULL || tls_is_flushed(c->tls));
+}
+
+void conn_keep(struct conn *c, struct buf *out)
+{
+    if (c->out_sent == c->out_len) {
+        buf_done(out);
+        return;
+    }
+    out->len = 0;
+    buf_append(out, c->out + c->out_sent, c->out_len - c->out_sent);
+    c->out = out->data;
+    c->out_len = out->len;
+    c->out_sent = 0;
 }
 
 void conn_discard(struct conn *c, uint64_t n)
@@ -413,9 +569,9 @@ static ssize_t receive(struct conn *c, const char **ret_bytes)
     char *buffer = loop_buffer(loop_of(c));
     ssize_t n;
 
+    if (c->tls != NULL)
+        return tls_recv(c->tls, ret_bytes);
     *ret_bytes = buffer;
-    if (c->ssl != NULL)
-        return tls_recv(c->ssl, buffer, LOOP_BUFFER_SIZE);
     if (c->discard > 0) {
         // The kernel drops the bytes without a copy (tcp(7), MSG_TRUNC). By number, as sanitizers
         // would have recv write to the buffer that is not there.
@@ -447,11 +603,11 @@ static void read_some(struct conn *c)
             return;
         } else if (n == -EINTR) {
             c->discard = discard;
+        } else if (n == 0 && (c->send_errno == 0 || c->send_errno == EPIPE)) {
+            ops->on_end(c);
+            return;
         } else if (c->send_errno != 0) {
             fail_errno(c, c->send_errno);
-            return;
-        } else if (n == 0) {
-            ops->on_end(c);
             return;
         } else {
             fail_errno(c, (int)-n);
@@ -477,17 +633,37 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         else
             tcp_is_up(c);
         return;
+    case CONN_PROXY:
+        go_on_tunnel(c);
+        return;
     case CONN_TLS:
         go_on_tls(c);
         return;
     default:
-        if (c->out_sent < c->out_len && c->send_errno == 0)
+        if (c->send_errno == 0 && !conn_is_sent(c))
             send_some(c);
         read_some(c);
     }
 }
 
-struct conn_net *conn_net_new(const struct conn_net_config *config)
+static void init_origin(struct conn_net *net, struct origin *o,
+                        const struct request_origin *request)
+{
+    struct resolve_answer own;
+
+    o->request = request;
+    o->net = net;
+    o->is_tunnel = request->by_proxy && (request->tls || request->may_http2);
+    o->host = request->by_proxy ? net->config.proxy_host : request->host;
+    o->port = request->by_proxy ? net->config.proxy_port : request->port;
+    o->is_literal = resolve_literal(request->host, &own);
+    resolve_literal(o->host, &o->answer);
+    o->query = (struct resolve_query){
+        .post.on_post = on_answer, .loop = net->config.loop, .host = o->host};
+    list_init(&o->waiting);
+}
+
+struct conn_net *conn_net_new(const struct conn_net_config *config, char *why, size_t size)
 {
     struct conn_net *net = xcalloc(1, sizeof *net);
     bool tls = false;
@@ -495,7 +671,7 @@ struct conn_net *conn_net_new(const struct conn_net_config *config)
     net->config = *config;
     for (uint32_t i = 0; i < config->n_origins; i++)
         tls |= config->origins[i].tls;
-    if (tls && (net->tls = tls_context_new()) == NULL) {
+    if (tls && (net->tls = tls_net_new(&config->tls, why, size)) == NULL) {
         free(net);
         return NULL;
     }
@@ -503,16 +679,10 @@ struct conn_net *conn_net_new(const struct conn_net_config *config)
     list_init(&net->again);
     net->turn.on_due = on_turn;
     loop_fifo_init(config->loop, &net->next_try, NEXT_ADDRESS_NS, on_next_try);
+    loop_fifo_init(config->loop, &net->limit, config->connect_ns, on_limit);
     net->origins = xcalloc(config->n_origins, sizeof *net->origins);
-    for (uint32_t i = 0; i < config->n_origins; i++) {
-        struct origin *o = &net->origins[i];
-        o->request = &config->origins[i];
-        o->net = net;
-        o->query = (struct resolve_query){
-            .post.on_post = on_answer, .loop = config->loop, .host = o->request->host};
-        o->is_literal = resolve_literal(o->request->host, &o->answer);
-        list_init(&o->waiting);
-    }
+    for (uint32_t i = 0; i < config->n_origins; i++)
+        init_origin(net, &net->origins[i], &config->origins[i]);
     return net;
 }
 
@@ -520,7 +690,7 @@ void conn_net_free(struct conn_net *net)
 {
     if (net == NULL)
         return;
-    SSL_CTX_free(net->tls);
+    tls_net_free(net->tls);
     free(net->origins);
     free(net);
 }

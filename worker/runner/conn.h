@@ -1,4 +1,4 @@
-// One transport connection: name, TCP, TLS, bytes. Completion-shaped: what was asked for is
+// One transport connection: name, TCP, proxy, TLS, bytes. Completion-shaped: what was asked for is
 // reported by a call-back, so that another backend than readiness fits. The thread of its loop.
 #pragma once
 
@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 #include <event2/event_struct.h>
-#include <openssl/types.h>
 
 #include "common/metrics.h"
+#include "common/str.h"
 #include "worker/runner/loop.h"
 #include "worker/runner/request.h"
 #include "worker/runner/resolve.h"
+#include "worker/runner/tls.h"
 
 // Beyond it connections wait their turn, so that a thousand clients that arrive at once do not
 // flood a listen queue; waiting counts into the request's timeout.
@@ -21,10 +22,10 @@
 struct conn;
 
 struct conn_ops {
-    // In these two the connection may be sent on, but not closed.
+    // In this one the connection may be sent on, but not closed.
+    void (*on_sent)(struct conn *c, size_t n); // n >= 0 more bytes were taken; see conn_is_sent
+    // In these it may be closed and used again, and what it is embedded in freed.
     void (*on_open)(struct conn *c);
-    void (*on_sent)(struct conn *c, size_t n); // n more bytes went out; see conn_is_sent
-    // In these three it may be closed and used again, and what it is embedded in freed.
     // bytes is NULL for n bytes that were thrown away as conn_discard allowed. True: read on;
     // false: not before the peer sends again.
     bool (*on_data)(struct conn *c, const char *bytes, size_t n);
@@ -40,10 +41,18 @@ struct conn_net_config {
     struct resolve *resolve;
     const struct request_origin *origins; // borrowed
     uint32_t n_origins;
+    const struct tls_identity *const *identities; // by origin, NULL: none; borrowed
     const struct conn_ops *ops;
+    struct tls_net_config tls;
+    const char *proxy_host; // borrowed; of origins that go by proxy
+    uint16_t proxy_port;
+    const union resolve_address *sources; // local addresses, taken in turn; borrowed
+    uint32_t n_sources;                   // 0: the system chooses
+    int64_t connect_ns;                   // TCP, proxy and TLS may take so long; 0: no limit
 };
 
-struct conn_net *conn_net_new(const struct conn_net_config *config); // NULL: no TLS to be had
+// NULL, and into why: no TLS to be had, or no PEM in the authorities.
+struct conn_net *conn_net_new(const struct conn_net_config *config, char *why, size_t size);
 // After its connections were closed, and the resolver too.
 void conn_net_free(struct conn_net *net);
 const uint64_t *conn_net_n_fds(const struct conn_net *net); // descriptors open now
@@ -53,6 +62,7 @@ enum conn_state {
     CONN_QUEUED, // for one of CONN_HANDSHAKES_MAX
     CONN_NAME,
     CONN_TCP,
+    CONN_PROXY, // asked for a tunnel
     CONN_TLS,
     CONN_OPEN,
 };
@@ -61,7 +71,9 @@ enum conn_state {
 struct conn {
     struct conn_net *net;
     struct event ev;
-    SSL *ssl; // NULL: plain
+    struct tls *tls;       // NULL: plain
+    SSL_SESSION *session;  // to resume with, until open
+    struct tunnel *tunnel; // while CONN_PROXY
     int fd;
     enum conn_state state;
     uint32_t origin;
@@ -74,16 +86,19 @@ struct conn {
     uint64_t discard;
     struct list link;               // queue for a handshake, for a name, or to be read again
     struct loop_timeout next_try;   // of another address
+    struct loop_timeout limit;      // of connecting
     int64_t begin_ns, step_ns;      // of the connect; of its present step
     int64_t dns_ns, tcp_ns, tls_ns; // how long each step took, -1: there was none
 };
 
-// From CLOSED. on_fail may come before it returns.
-void conn_connect(struct conn *c, uint32_t origin);
+// From CLOSED. on_fail may come before it returns. session: to resume, or NULL.
+void conn_connect(struct conn *c, uint32_t origin, SSL_SESSION *session);
 // From OPEN, when all before is sent. Borrows bytes until sent or closed. on_sent may come before
 // it returns; nothing else does.
 void conn_send(struct conn *c, const char *bytes, size_t n);
 bool conn_is_sent(const struct conn *c);
+// What is not sent yet moves to out, and is borrowed from there.
+void conn_keep(struct conn *c, struct buf *out);
 // The next n bytes are of no interest. Holds for the next read.
 void conn_discard(struct conn *c, uint64_t n);
 void conn_close(struct conn *c); // CLOSED is fine; no call-back

@@ -1,14 +1,14 @@
 #include "worker/runner/engine.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "common/clock.h"
 #include "common/str.h"
-#include "worker/runner/record.h"
-#include "worker/runner/resolve.h"
+#include "worker/runner/flow.h"
 #include "worker/runner/sched.h"
 #include "worker/runner/vuser.h"
 
@@ -30,9 +30,11 @@ struct thread {
     uint32_t index;
     struct loop *loop;
     struct record *record;
-    struct vuser_env env;
-    struct sched sched;
+    struct client_net *net;
     const struct plan_round *round; // NULL: between rounds
+    struct vuser_env env;           // of closed rounds
+    struct sched_clients arrivals;
+    struct flow *flow; // of an open round
     uint32_t first_series;
     struct loop_timer arrival, second, drain;
     int64_t handed_k; // newest window given to the engine
@@ -141,14 +143,31 @@ static void on_round_over(struct loop_post *post)
 }
 
 // Thread.
+static void end_round(struct thread *t)
+{
+    t->round = NULL;
+    loop_post(t->engine->config.main, &new_message(t, on_round_over)->post);
+}
+
 static void check_round(struct thread *t)
 {
     int64_t due;
 
-    if (t->round == NULL || t->env.n_users > 0 || (!t->env.stopping && sched_peek(&t->sched, &due)))
+    if (t->round == NULL || t->flow != NULL || t->env.n_users > 0 ||
+        (!t->env.stopping && !t->round->is_open && sched_clients_peek(&t->arrivals, &due)))
         return;
-    t->round = NULL;
-    loop_post(t->engine->config.main, &new_message(t, on_round_over)->post);
+    end_round(t);
+}
+
+static void on_flow_done(void *arg)
+{
+    struct thread *t = arg;
+
+    if (t->env.first_dispatch_ns == 0)
+        t->env.first_dispatch_ns = flow_first_dispatch_ns(t->flow);
+    flow_free(t->flow);
+    t->flow = NULL;
+    end_round(t);
 }
 
 static void on_user_done(struct vuser_env *env)
@@ -161,12 +180,13 @@ static void on_arrival(struct loop_timer *timer)
     struct thread *t = container_of(timer, struct thread, arrival);
     int64_t due;
 
-    for (int i = 0; i < ARRIVALS_MAX && sched_peek(&t->sched, &due) && due <= loop_now(t->loop);
+    for (int i = 0;
+         i < ARRIVALS_MAX && sched_clients_peek(&t->arrivals, &due) && due <= loop_now(t->loop);
          i++) {
-        sched_pop(&t->sched);
+        sched_clients_pop(&t->arrivals);
         vuser_start(&t->env, t->round, t->first_series, due); // with the last one the round may end
     }
-    if (t->round != NULL && sched_peek(&t->sched, &due)) {
+    if (t->round != NULL && sched_clients_peek(&t->arrivals, &due)) {
         int64_t next_pass = loop_now(t->loop) + 1;
         loop_timer_set(t->loop, timer, due > next_pass ? due : next_pass);
     }
@@ -183,10 +203,23 @@ static void on_begin_round(struct loop_post *post)
     t->first_series = 0;
     for (uint32_t i = 0; i < m->round; i++)
         t->first_series += (uint32_t)plan->rounds[i].n_iterations;
-    sched_init(&t->sched, m->start_ns, t->round->arrival_delay_ms, t->round->n_clients, t->index,
-               t->engine->config.n_threads);
+    if (t->round->is_open && !t->env.stopping) {
+        t->flow = flow_start(&(struct flow_config){.loop = t->loop,
+                                                   .net = t->net,
+                                                   .record = t->record,
+                                                   .round = t->round,
+                                                   .first_series = t->first_series,
+                                                   .start_ns = m->start_ns,
+                                                   .thread = t->index,
+                                                   .n_threads = t->engine->config.n_threads,
+                                                   .on_done = on_flow_done,
+                                                   .arg = t});
+        free(m);
+        return;
+    }
+    sched_clients_init(&t->arrivals, t->round, m->start_ns, t->index, t->engine->config.n_threads);
     free(m);
-    if (!t->env.stopping && sched_peek(&t->sched, &due))
+    if (!t->env.stopping && sched_clients_peek(&t->arrivals, &due))
         loop_timer_set(t->loop, &t->arrival, due);
     else
         check_round(t);
@@ -200,9 +233,16 @@ static void on_second(struct loop_timer *timer)
     loop_timer_set(t->loop, timer, record_end_ns(t->record));
 }
 
+static void stop_load(struct thread *t, bool abort)
+{
+    vuser_stop_all(&t->env, abort);
+    if (t->flow != NULL)
+        flow_stop(t->flow, abort);
+}
+
 static void on_drained(struct loop_timer *timer)
 {
-    vuser_stop_all(&container_of(timer, struct thread, drain)->env, true);
+    stop_load(container_of(timer, struct thread, drain), true);
 }
 
 static void on_stop(struct loop_post *post)
@@ -213,7 +253,7 @@ static void on_stop(struct loop_post *post)
     if (!m->abort && !t->env.stopping)
         loop_timer_set(t->loop, &t->drain, loop_now(t->loop) + t->engine->config.drain_ns);
     loop_timer_clear(t->loop, &t->arrival);
-    vuser_stop_all(&t->env, m->abort);
+    stop_load(t, m->abort);
     free(m);
     check_round(t);
 }
@@ -295,8 +335,11 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
-static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k)
+static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k, char *why,
+                          size_t size)
 {
+    struct client_net_config client = e->config.client;
+
     t->engine = e;
     t->index = (uint32_t)(t - e->threads);
     t->handed_k = first_k - 1;
@@ -306,11 +349,10 @@ static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k)
     t->loop = loop_new();
     if (t->loop == NULL)
         return false;
-    t->env = (struct vuser_env){.loop = t->loop,
-                                .requests = e->config.requests,
-                                .resolve = e->resolve,
-                                .on_done = on_user_done};
-    if (vuser_env_init(&t->env, e->config.timeout_ns) < 0)
+    client.conn.loop = t->loop;
+    client.conn.resolve = e->resolve;
+    t->net = client_net_new(&client, why, size);
+    if (t->net == NULL)
         return false;
     t->record = record_new(&(struct record_config){.n_series = e->n_series,
                                                    .k_origin_ns = e->config.k_origin_ns,
@@ -319,26 +361,30 @@ static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k)
                                                    .sink = e->config.main,
                                                    .on_window = on_part,
                                                    .arg = t,
-                                                   .n_fds = conn_net_n_fds(t->env.net)});
-    t->env.record = t->record;
+                                                   .n_fds = client_net_n_fds(t->net)});
+    client_net_set_record(t->net, t->record);
+    t->env = (struct vuser_env){
+        .loop = t->loop, .net = t->net, .record = t->record, .on_done = on_user_done};
+    list_init(&t->env.users);
     return true;
 }
 
-struct engine *engine_start(const struct engine_config *config)
+struct engine *engine_start(const struct engine_config *config, char *why, size_t size)
 {
     struct engine *e = xcalloc(1, sizeof *e);
     int64_t now = clock_now().ns;
     int64_t first_k;
     bool ok = true;
 
+    snprintf(why, size, "threads or file descriptors are lacking");
     e->config = *config;
     e->n_series = plan_n_series(config->plan);
     e->threads = xcalloc(config->n_threads, sizeof *e->threads);
     e->resolve = resolve_new();
     first_k = second_of(e, config->start_ns > now ? config->start_ns : now);
     e->next_k = first_k;
-    for (uint32_t i = 0; i < config->n_threads; i++)
-        ok = set_up_thread(e, &e->threads[i], first_k) && ok;
+    for (uint32_t i = 0; i < config->n_threads && ok; i++)
+        ok = set_up_thread(e, &e->threads[i], first_k, why, size);
     ok = ok && e->resolve != NULL;
     for (uint32_t i = 0; i < config->n_threads && ok; i++)
         ok = pthread_create(&e->threads[i].id, NULL, run_thread, &e->threads[i]) == 0;
@@ -360,7 +406,7 @@ void engine_free(struct engine *e)
     resolve_close(e->resolve);
     for (uint32_t i = 0; i < e->config.n_threads; i++) {
         struct thread *t = &e->threads[i];
-        vuser_env_done(&t->env);
+        client_net_free(t->net);
         record_free(t->record);
         loop_free(t->loop);
     }

@@ -7,17 +7,17 @@
 
 #include "common/metrics.h"
 #include "common/plan.h"
+#include "worker/runner/client.h"
 #include "worker/runner/loop.h"
-#include "worker/runner/request.h"
 
 struct engine;
 
 struct engine_config {
-    const struct plan *plan;            // borrowed
-    const struct request_set *requests; // borrowed
-    struct loop *main;                  // call-backs come here
+    const struct plan *plan;         // borrowed
+    struct client_net_config client; // but for loop, resolver and call-backs; borrows as it says
+    struct loop *main;               // call-backs come here
     uint32_t n_threads;
-    int64_t start_ns, k_origin_ns, timeout_ns, drain_ns;
+    int64_t start_ns, k_origin_ns, drain_ns;
     // Ascending k, each once, also those without events. Borrowed.
     void (*on_window)(const struct metrics_window *w, void *arg);
     // All threads have ended, after the last window.
@@ -31,8 +31,8 @@ struct engine_outcome {
     int64_t first_dispatch_ns; // 0: none
 };
 
-// NULL: threads or descriptors are lacking.
-struct engine *engine_start(const struct engine_config *config);
+// NULL, and into why what is lacking: threads, descriptors, TLS.
+struct engine *engine_start(const struct engine_config *config, char *why, size_t size);
 // No new requests; those in flight get drain_ns, or are cut. A second call may only be harder.
 void engine_stop(struct engine *e, bool abort);
 // After on_end.

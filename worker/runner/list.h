@@ -28,6 +28,13 @@ static inline void list_append(struct list *head, struct list *element)
     head->prev = element;
 }
 
+static inline void list_prepend(struct list *head, struct list *element)
+{
+    *element = (struct list){head, head->next};
+    head->next->prev = element;
+    head->next = element;
+}
+
 // In no list is fine.
 static inline void list_remove(struct list *element)
 {

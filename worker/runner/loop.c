@@ -27,6 +27,7 @@ struct loop {
     size_t n_timers, heap_cap;
     struct loop_fifo *fifos;
     int64_t armed_ns; // what the timerfd is set to
+    struct list late;
 
     _Atomic(struct loop_post *) posts; // newest first
     char buffer[LOOP_BUFFER_SIZE];
@@ -229,6 +230,7 @@ struct loop *loop_new(void)
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     loop->post_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     loop->armed_ns = NEVER;
+    list_init(&loop->late);
     // libevent's own timers are not used, so it need not read the clock each pass.
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME);
     event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
@@ -265,12 +267,28 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+void loop_late(struct loop *loop, struct loop_late *late)
+{
+    if (late->link.next == NULL)
+        list_append(&loop->late, &late->link);
+}
+
+static void run_late(struct loop *loop)
+{
+    while (!list_is_empty(&loop->late)) {
+        struct loop_late *late = container_of(loop->late.next, struct loop_late, link);
+        list_remove(&late->link);
+        late->on_late(late);
+    }
+}
+
 void loop_run(struct loop *loop)
 {
     loop->quit = false;
     while (!loop->quit) {
         loop->has_reading = false;
         event_base_loop(loop->base, EVLOOP_ONCE);
+        run_late(loop);
         if (loop->has_reading)
             note_stall(loop, loop_clock(loop) - loop->wake_ns);
     }

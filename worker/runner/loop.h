@@ -69,3 +69,12 @@ struct loop_post {
 };
 
 void loop_post(struct loop *loop, struct loop_post *post); // any thread
+
+// Something to be done once, at the end of the present pass. Zero-initialise and set on_late; embed
+// it, and find its owner by offset.
+struct loop_late {
+    struct list link;
+    void (*on_late)(struct loop_late *late);
+};
+
+void loop_late(struct loop *loop, struct loop_late *late); // asked for already is fine

@@ -13,8 +13,9 @@
 
 #include "common/clock.h"
 #include "common/wire.h"
-#include "worker/runner/engine.h"
 #include "common/frame.h"
+#include "worker/runner/engine.h"
+#include "worker/runner/settings.h"
 
 #define PARENT_FD   3
 #define THREADS_MAX 256
@@ -25,7 +26,9 @@ struct runner {
     struct event *readable, *writable;
     Lps__V1__RunnerCommand *start; // its plan's files are used until the end
     struct plan *plan;
+    struct settings settings;
     struct request_set requests;
+    struct tls_identity **identities; // by origin
     struct engine *engine;
     bool is_over;
 };
@@ -108,11 +111,9 @@ static uint32_t choose_threads(const struct plan *plan, uint32_t asked)
     return n < THREADS_MAX ? n : THREADS_MAX;
 }
 
-static int render(struct runner *r, const Lps__V1__RunnerStart *start)
+static struct request_file *take_files(const Lps__V1__RunnerStart *start)
 {
     struct request_file *files = xcalloc(start->n_files, sizeof *files);
-    const char *missing;
-    char text[160];
 
     for (size_t i = 0; i < start->n_files; i++) {
         if (start->files[i]->sha256.len == 32)
@@ -120,42 +121,93 @@ static int render(struct runner *r, const Lps__V1__RunnerStart *start)
         files[i].content = start->files[i]->content.data;
         files[i].len = start->files[i]->content.len;
     }
-    int rc = request_set_init(&r->requests, r->plan, files, start->n_files, &missing);
-    free(files);
-    if (rc < 0) {
-        snprintf(text, sizeof text, "the payload file %s did not come with the plan", missing);
-        send_failure(r, text);
+    return files;
+}
+
+// 0, or -errno and why.
+static int load_identity(const struct request_origin *origin, const struct request_file *files,
+                         size_t n_files, struct tls_identity **ret_identity, char *why, size_t size)
+{
+    char problem[160];
+
+    if (origin->certificate[0] == '\0')
+        return 0;
+    for (size_t i = 0; i < n_files; i++) {
+        if (strcmp(files[i].sha256, origin->certificate) != 0)
+            continue;
+        *ret_identity = tls_identity_new(files[i].content, files[i].len, origin->password, problem,
+                                         sizeof problem);
+        if (*ret_identity != NULL)
+            return 0;
+        snprintf(why, size, "the client certificate for %s: %s", origin->host, problem);
+        return -EINVAL;
     }
+    snprintf(why, size, "the client certificate %s did not come with the plan",
+             origin->certificate);
+    return -ENOENT;
+}
+
+// What the plan and the settings say becomes what the engine uses. 0, or -errno and why.
+static int render(struct runner *r, const Lps__V1__RunnerStart *start, char *why, size_t size)
+{
+    struct request_file *files = take_files(start);
+    const char *missing;
+
+    int rc = settings_init(&r->settings, start->http, why, size);
+    if (rc == 0) {
+        rc = request_set_init(&r->requests, r->plan, files, start->n_files, settings_by_proxy,
+                              &r->settings, &missing);
+        if (rc < 0)
+            snprintf(why, size, "the payload file %s did not come with the plan", missing);
+    }
+    r->identities = xcalloc(r->requests.n_origins, sizeof(struct tls_identity *));
+    for (uint32_t i = 0; i < r->requests.n_origins && rc == 0; i++)
+        rc = load_identity(&r->requests.origins[i], files, start->n_files, &r->identities[i], why,
+                           size);
+    free(files);
     return rc;
+}
+
+static struct engine *start_engine(struct runner *r, const Lps__V1__RunnerStart *start, char *why,
+                                   size_t size)
+{
+    struct engine_config config = {
+        .plan = r->plan,
+        .client = {.requests = &r->requests,
+                   .conn = {.origins = r->requests.origins,
+                            .n_origins = r->requests.n_origins,
+                            .identities = (const struct tls_identity *const *)r->identities}},
+        .main = r->loop,
+        .n_threads = choose_threads(r->plan, start->threads),
+        .start_ns = start->start_ns,
+        .k_origin_ns = start->k_origin_ns,
+        .drain_ns = start->drain_ms * NS_PER_MS,
+        .on_window = on_window,
+        .on_end = on_end,
+        .arg = r};
+
+    settings_fill(&r->settings, &config.client);
+    return engine_start(&config, why, size);
 }
 
 static void begin(struct runner *r, const Lps__V1__RunnerStart *start)
 {
     struct diag d = {.file = "plan"};
+    char why[256], text[300];
 
     if (plan_parse((const char *)start->plan.data, start->plan.len, &d, &r->plan) < 0) {
-        char *text = diag_format(&d);
-        send_failure(r, text);
-        free(text);
+        char *entries = diag_format(&d);
+        send_failure(r, entries);
+        free(entries);
         diag_done(&d);
         return;
     }
-    if (render(r, start) < 0)
-        return;
-    r->engine =
-        engine_start(&(struct engine_config){.plan = r->plan,
-                                             .requests = &r->requests,
-                                             .main = r->loop,
-                                             .n_threads = choose_threads(r->plan, start->threads),
-                                             .start_ns = start->start_ns,
-                                             .k_origin_ns = start->k_origin_ns,
-                                             .timeout_ns = start->timeout_ms * NS_PER_MS,
-                                             .drain_ns = start->drain_ms * NS_PER_MS,
-                                             .on_window = on_window,
-                                             .on_end = on_end,
-                                             .arg = r});
-    if (r->engine == NULL)
-        send_failure(r, "cannot start: threads or file descriptors are lacking");
+    if (render(r, start, why, sizeof why) == 0)
+        r->engine = start_engine(r, start, why, sizeof why);
+    if (r->engine == NULL) {
+        snprintf(text, sizeof text, "cannot start: %s", why);
+        send_failure(r, text);
+    }
 }
 
 static void take_command(struct runner *r, const uint8_t *bytes, size_t len)
@@ -230,7 +282,11 @@ int main(void)
     engine_free(r.engine);
     loop_free(r.loop);
     frame_done(&r.frame);
+    for (uint32_t i = 0; i < r.requests.n_origins; i++)
+        tls_identity_free(r.identities[i]);
+    free(r.identities);
     request_set_done(&r.requests);
+    settings_done(&r.settings);
     plan_free(r.plan);
     if (r.start != NULL)
         lps__v1__runner_command__free_unpacked(r.start, NULL);

@@ -179,6 +179,10 @@ void record_completed(struct record *r, uint32_t series, const struct record_tim
     COUNT(r, series, completed, 1);
     r->now[series].status[status]++;
     r->totals[series].status[status]++;
+    if (t->intended_ns != 0) {
+        record_ns(r, series, METRICS_RESPONSE, t->done_ns - t->intended_ns);
+        record_ns(r, series, METRICS_LAG, t->sent_ns - t->intended_ns);
+    }
     record_ns(r, series, METRICS_SERVICE, t->done_ns - t->sent_ns);
     record_ns(r, series, METRICS_SEND, t->whole_ns - t->send_ns);
     record_ns(r, series, METRICS_WAIT, t->first_ns - t->whole_ns);
@@ -201,8 +205,8 @@ void record_aborted(struct record *r, uint32_t series, int64_t now_ns, bool reus
     COUNT(r, series, aborted, 1);
 }
 
-void record_dropped(struct record *r, uint32_t series, int64_t now_ns)
+void record_dropped(struct record *r, uint32_t series, int64_t now_ns, uint64_t n)
 {
     record_roll(r, now_ns);
-    COUNT(r, series, dropped, 1);
+    COUNT(r, series, dropped, n);
 }

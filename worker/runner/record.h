@@ -52,12 +52,13 @@ void record_received(struct record *r, uint32_t series, int64_t now_ns, uint64_t
 
 // Instants of a request, of which each is no earlier than the one before.
 struct record_times {
-    int64_t begin_ns; // of connecting, or of sending where the connection was there
-    int64_t sent_ns;  // first byte handed to the kernel
-    int64_t send_ns;  // the same, but of the second sending where there was one
-    int64_t whole_ns; // last byte handed to the kernel
-    int64_t first_ns; // first byte of the answer
-    int64_t done_ns;  // last byte of the answer; the time of the event
+    int64_t intended_ns; // by the schedule; 0: there is none
+    int64_t begin_ns;    // of connecting, or of sending where the connection was there
+    int64_t sent_ns;     // first byte handed to the kernel
+    int64_t send_ns;     // the same, but of the second sending where there was one
+    int64_t whole_ns;    // last byte handed to the kernel
+    int64_t first_ns;    // first byte of the answer
+    int64_t done_ns;     // last byte of the answer; the time of the event
 };
 
 // Each started request ends in one of these.
@@ -67,4 +68,5 @@ void record_failed(struct record *r, uint32_t series, int64_t now_ns, enum metri
                    const char *example, bool reused);
 void record_aborted(struct record *r, uint32_t series, int64_t now_ns, bool reused);
 
-void record_dropped(struct record *r, uint32_t series, int64_t now_ns);
+// n requests were due and are never sent.
+void record_dropped(struct record *r, uint32_t series, int64_t now_ns, uint64_t n);

@@ -32,6 +32,7 @@ struct spawn {
     struct event *readable, *writable, *exited, *overdue;
     struct frame frame;
     bool got_fin, is_reaped;
+    unsigned n_warnings;
     char *failure;
 };
 
@@ -88,6 +89,15 @@ static void bad_frame(struct spawn *s, size_t len)
     kill(s->pid, SIGKILL);
 }
 
+static void take_warning(struct spawn *s, const char *text)
+{
+    if (s->n_warnings++ >= SPAWN_WARNINGS_MAX)
+        return;
+    char *clean = str_clean(text, SPAWN_WARNING_BYTES_MAX);
+    s->ops->on_warning(clean, s->arg);
+    free(clean);
+}
+
 // false: the message has no place here.
 static bool take_event(struct spawn *s, const Lps__V1__RunnerEvent *msg)
 {
@@ -96,6 +106,9 @@ static bool take_event(struct spawn *s, const Lps__V1__RunnerEvent *msg)
     switch (msg->body_case) {
     case LPS__V1__RUNNER_EVENT__BODY_WINDOW:
         s->ops->on_window(msg->window, s->arg);
+        return true;
+    case LPS__V1__RUNNER_EVENT__BODY_WARNING:
+        take_warning(s, msg->warning);
         return true;
     case LPS__V1__RUNNER_EVENT__BODY_FIN:
         s->got_fin = true;

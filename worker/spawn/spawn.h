@@ -10,14 +10,18 @@
 
 #include "lps.pb-c.h"
 
+#define SPAWN_WARNINGS_MAX      16  // of a runner; further ones are dropped
+#define SPAWN_WARNING_BYTES_MAX 500 // of one; the rest is cut
+
 struct spawn;
 
-// Borrowed messages. on_exit comes exactly once, last, after the process was reaped: failure is
-// NULL when FIN came and the exit status was 0, else a text such as "runner killed by signal 9
-// (Killed)" or "runner sent 12 bytes that are no frame". spawn_free may be called from on_exit, not
-// from the others.
+// Borrowed messages and texts. A warning is one line for people, as str_clean makes it. on_exit
+// comes exactly once, last, after the process was reaped: failure is NULL when FIN came and the
+// exit status was 0, else a text such as "runner killed by signal 9 (Killed)" or "runner sent 12
+// bytes that are no frame". spawn_free may be called from on_exit, not from the others.
 struct spawn_ops {
     void (*on_window)(const Lps__V1__Window *window, void *arg);
+    void (*on_warning)(const char *text, void *arg);
     void (*on_fin)(const Lps__V1__RunnerFin *fin, void *arg);
     void (*on_exit)(const char *failure, void *arg);
 };

@@ -1,0 +1,538 @@
+#include "worker/runner/channel.h"
+
+#include <stdlib.h>
+
+#include "common/str.h"
+
+// Body bytes ahead from which on it is worth a read of their own to leave them in the kernel.
+#define DISCARD_MIN 4096
+
+static struct channel *of_conn(struct conn *c)
+{
+    return container_of(c, struct channel, conn);
+}
+
+static struct client_net *net_of(const struct channel *ch)
+{
+    return ch->client->net;
+}
+
+static bool is_http2(const struct channel *ch)
+{
+    return ch->protocol == CHANNEL_HTTP2;
+}
+
+static bool is_empty(const struct channel *ch)
+{
+    return is_http2(ch) ? list_is_empty(&ch->http2.streams) : ch->exchange == NULL;
+}
+
+static void unlink_stream(struct exchange *x)
+{
+    list_remove(&x->link);
+    for (struct exchange **at = &x->channel->http2.sent; *at != NULL; at = &(*at)->next_sent) {
+        if (*at == x) {
+            *at = x->next_sent;
+            break;
+        }
+    }
+}
+
+static void free_channel(struct channel *ch)
+{
+    if (is_http2(ch)) {
+        http2_free(ch->http2.session);
+        buf_done(&ch->http2.out);
+    } else {
+        http1_done(&ch->http1);
+    }
+    free(ch);
+}
+
+void channel_close(struct channel *ch)
+{
+    if (ch->is_gone)
+        return;
+    if (ch->conn.tls != NULL && ch->protocol != CHANNEL_CONNECTING)
+        client_keep_session(ch->client, ch->conn.origin, tls_take_session(ch->conn.tls));
+    conn_close(&ch->conn);
+    list_remove(&ch->link);
+    loop_fifo_remove(&ch->idle);
+    ch->client->n_channels--;
+    if (is_http2(ch))
+        list_remove(&ch->http2.flush);
+    if (ch->n_holds > 0)
+        ch->is_gone = true;
+    else
+        free_channel(ch);
+}
+
+// Between the two a call-back may close the channel, but not free it.
+static void hold(struct channel *ch)
+{
+    ch->n_holds++;
+}
+
+// Whether it is still there.
+static bool release(struct channel *ch)
+{
+    if (--ch->n_holds > 0 || !ch->is_gone)
+        return !ch->is_gone;
+    free_channel(ch);
+    return false;
+}
+
+bool channel_is_worn(const struct channel *ch)
+{
+    const struct client_net *net = net_of(ch);
+
+    if (ch->is_refusing || (is_http2(ch) && http2_is_over(ch->http2.session)))
+        return true;
+    return net->config.lifetime_ns > 0 &&
+           loop_now(net->loop) - ch->opened_ns >= net->config.lifetime_ns;
+}
+
+// Into the list that fits what it can do now; closed when it is worn and nobody needs it.
+void channel_settle(struct channel *ch)
+{
+    struct client *c = ch->client;
+    bool is_worn = channel_is_worn(ch);
+    bool can = !is_worn && (is_http2(ch) ? http2_room(ch->http2.session) > 0 : is_empty(ch));
+
+    if (is_worn && is_empty(ch)) {
+        channel_close(ch);
+        return;
+    }
+    if (can != ch->is_ready) {
+        ch->is_ready = can;
+        list_remove(&ch->link);
+        list_prepend(can ? &c->ready : &c->busy, &ch->link);
+    }
+    if (c->net->config.idle_ns > 0 && is_empty(ch) && ch->idle.link.next == NULL)
+        loop_fifo_add(c->net->loop, &c->net->idle, &ch->idle);
+}
+
+struct exchange *channel_take(struct channel *ch)
+{
+    struct exchange *x = ch->exchange;
+
+    ch->exchange = NULL;
+    if (x != NULL || !is_http2(ch) || list_is_empty(&ch->http2.streams))
+        return x;
+    x = container_of(ch->http2.streams.next, struct exchange, link);
+    unlink_stream(x);
+    http2_cancel(ch->http2.session, x->stream);
+    return x;
+}
+
+void channel_open(struct client *c, struct exchange *x, SSL_SESSION *session)
+{
+    struct channel *ch = xcalloc(1, sizeof *ch);
+
+    ch->conn.net = c->net->conn;
+    ch->client = c;
+    ch->series = x->series;
+    ch->exchange = x;
+    x->channel = ch;
+    list_prepend(&c->busy, &ch->link);
+    c->n_channels++;
+    conn_connect(&ch->conn, x->request->origin, session);
+}
+
+// x goes out now.
+static void mark_sent(struct exchange *x, int64_t now_ns)
+{
+    x->times.send_ns = now_ns;
+    if (!x->is_resent)
+        x->times.sent_ns = now_ns;
+}
+
+static void mark_whole(struct client_net *net, struct exchange *x)
+{
+    x->is_whole = true;
+    if (net->config.first_byte_ns > 0 && !x->has_byte)
+        loop_fifo_add(net->loop, &net->first_byte, &x->first_byte);
+}
+
+static void mark_first(struct client_net *net, struct exchange *x)
+{
+    x->has_byte = true;
+    x->times.first_ns = loop_now(net->loop);
+    if (!x->is_whole) // answered before it was asked in full
+        x->times.whole_ns = x->times.first_ns;
+    loop_fifo_remove(&x->first_byte);
+}
+
+// HTTP/1
+
+static void send_http1(struct channel *ch, struct exchange *x)
+{
+    ch->exchange = x;
+    http1_start(&ch->http1, x->request->is_head);
+    mark_sent(x, loop_now(net_of(ch)->loop));
+    channel_settle(ch);
+    conn_send(&ch->conn, x->request->bytes, x->request->len);
+}
+
+static size_t beyond(size_t n, size_t limit)
+{
+    return n > limit ? n - limit : 0;
+}
+
+static void on_sent_http1(struct channel *ch, size_t n)
+{
+    struct client_net *net = net_of(ch);
+    struct exchange *x = ch->exchange;
+    size_t head_len = x->request->head_len, sent = ch->conn.out_sent;
+
+    // The second of two readings a response: the next event of this pass begins here.
+    x->times.whole_ns = x->times.first_ns = loop_clock(net->loop);
+    record_sent(net->record, x->series, x->times.whole_ns, n,
+                beyond(sent, head_len) - beyond(sent - n, head_len));
+    if (conn_is_sent(&ch->conn))
+        mark_whole(net, x);
+}
+
+// is_clean: the connection holds nothing that belongs to no response.
+static void complete_http1(struct channel *ch, bool is_clean)
+{
+    struct exchange *x = ch->exchange;
+    unsigned status = ch->http1.status;
+
+    x->times.done_ns = loop_clock(net_of(ch)->loop);
+    ch->exchange = NULL;
+    ch->n_served++;
+    if (!is_clean || ch->conn.peer_closed || !conn_is_sent(&ch->conn) ||
+        !http1_is_reusable(&ch->http1) || x->request->says_close)
+        channel_close(ch);
+    else
+        channel_settle(ch);
+    client_on_answer(x, status);
+}
+
+// A kept connection that the server closed before the request reached it says nothing about the
+// server: an idempotent request goes out once more on a fresh one, as with browsers (RFC 9110
+// section 9.2.2, RFC 9112 section 9.3.1).
+static bool may_go_again(const struct exchange *x, enum metrics_error kind)
+{
+    return x->is_reused && !x->has_byte && x->request->is_idempotent &&
+           (kind == METRICS_ERROR_RESET || kind == METRICS_ERROR_CLOSED);
+}
+
+static void fail_http1(struct channel *ch, enum metrics_error kind, const char *why)
+{
+    struct exchange *x = ch->exchange;
+
+    channel_close(ch);
+    if (x != NULL)
+        client_on_failure(x, kind, why, may_go_again(x, kind));
+}
+
+static bool feed_http1(struct channel *ch, const char *bytes, size_t n)
+{
+    struct client_net *net = net_of(ch);
+    struct exchange *x = ch->exchange;
+    uint64_t body_len = ch->http1.body_len;
+    size_t used = n;
+    enum http1_result result;
+
+    if (x == NULL) { // bytes that nobody asked for
+        channel_close(ch);
+        return false;
+    }
+    if (!x->has_byte)
+        mark_first(net, x);
+    result =
+        bytes == NULL ? http1_discarded(&ch->http1, n) : http1_feed(&ch->http1, bytes, n, &used);
+    record_received(net->record, x->series, loop_now(net->loop), n, ch->http1.body_len - body_len);
+    if (result == HTTP1_MORE) {
+        uint64_t ahead = http1_discardable(&ch->http1);
+        conn_discard(&ch->conn, ahead >= DISCARD_MIN ? ahead : 0);
+        return true;
+    }
+    if (result == HTTP1_DONE)
+        complete_http1(ch, used == n);
+    else
+        fail_http1(ch, ch->http1.error, ch->http1.why);
+    return false;
+}
+
+// HTTP/2
+
+static void on_first(void *stream)
+{
+    struct exchange *x = stream;
+
+    mark_first(x->client->net, x);
+}
+
+static void on_body(void *stream, size_t n)
+{
+    struct exchange *x = stream;
+    struct client_net *net = x->client->net;
+
+    record_received(net->record, x->series, loop_now(net->loop), 0, n);
+}
+
+static void on_stream_sent(void *stream, size_t n, size_t body)
+{
+    struct exchange *x = stream;
+    struct client_net *net = x->client->net;
+
+    if (x->times.send_ns == 0)
+        mark_sent(x, loop_now(net->loop));
+    record_sent(net->record, x->series, loop_now(net->loop), n, body);
+    x->channel->http2.n_sent += n;
+}
+
+static void on_whole(void *stream)
+{
+    struct exchange *x = stream;
+
+    x->next_sent = x->channel->http2.sent;
+    x->channel->http2.sent = x;
+}
+
+static void on_stream_end(void *stream, unsigned status)
+{
+    struct exchange *x = stream;
+    struct channel *ch = x->channel;
+
+    x->times.done_ns = loop_clock(net_of(ch)->loop);
+    unlink_stream(x);
+    ch->n_served++;
+    channel_settle(ch);
+    client_on_answer(x, status);
+}
+
+static void on_stream_fail(void *stream, enum metrics_error kind, const char *why, bool unprocessed)
+{
+    struct exchange *x = stream;
+    struct channel *ch = x->channel;
+
+    unlink_stream(x);
+    ch->is_refusing |= unprocessed; // it goes out on another connection
+    channel_settle(ch);
+    client_on_failure(x, kind, why, unprocessed || may_go_again(x, kind));
+}
+
+static void on_wire(void *stream, size_t n, void *arg)
+{
+    struct channel *ch = arg;
+    struct exchange *x = stream;
+    struct client_net *net = net_of(ch);
+
+    record_received(net->record, x != NULL ? x->series : ch->series, loop_now(net->loop), n, 0);
+}
+
+static const struct http2_ops http2_ops = {
+    .on_first = on_first,
+    .on_body = on_body,
+    .on_sent = on_stream_sent,
+    .on_whole = on_whole,
+    .on_end = on_stream_end,
+    .on_fail = on_stream_fail,
+    .on_wire = on_wire,
+};
+
+static void note_sent(struct channel *ch, size_t n)
+{
+    struct client_net *net = net_of(ch);
+    int64_t now = loop_clock(net->loop);
+
+    record_sent(net->record, ch->series, now, n - ch->http2.n_sent, 0);
+    for (struct exchange *x = ch->http2.sent; x != NULL; x = x->next_sent) {
+        x->times.whole_ns = x->times.first_ns = now;
+        mark_whole(net, x);
+    }
+    ch->http2.sent = NULL;
+}
+
+static void flush(struct channel *ch)
+{
+    struct client_net *net = net_of(ch);
+
+    if (ch->is_flushing)
+        return;
+    ch->is_flushing = true;
+    hold(ch);
+    while (!ch->is_gone && ch->conn.send_errno == 0 && conn_is_sent(&ch->conn)) {
+        ch->http2.n_sent = 0;
+        size_t n = http2_output(ch->http2.session, net->out, sizeof net->out);
+        if (n == 0 || ch->is_gone)
+            break;
+        conn_send(&ch->conn, net->out, n);
+        note_sent(ch, n);
+        conn_keep(&ch->conn, &ch->http2.out);
+    }
+    ch->is_flushing = false;
+    release(ch);
+}
+
+static void flush_late(struct channel *ch)
+{
+    struct client_net *net = net_of(ch);
+
+    if (ch->n_holds > 0 || ch->http2.flush.next != NULL)
+        return; // who holds it flushes
+    list_append(&net->flush, &ch->http2.flush);
+    loop_late(net->loop, &net->late);
+}
+
+void channel_flush_all(struct loop_late *late)
+{
+    struct client_net *net = container_of(late, struct client_net, late);
+
+    while (!list_is_empty(&net->flush)) {
+        struct channel *ch = container_of(net->flush.next, struct channel, http2.flush);
+        list_remove(&ch->http2.flush);
+        flush(ch);
+    }
+}
+
+static void send_http2(struct channel *ch, struct exchange *x)
+{
+    list_append(&ch->http2.streams, &x->link);
+    x->times.send_ns = 0;
+    if (http2_request(ch->http2.session, x->request, x, &x->stream) < 0)
+        abort(); // as any allocation that fails
+    channel_settle(ch);
+    flush_late(ch);
+}
+
+// All streams end; the connection is no more.
+static void fail_http2(struct channel *ch, enum metrics_error kind, const char *why)
+{
+    // Nothing new comes onto it meanwhile.
+    list_remove(&ch->link);
+    list_append(&ch->client->busy, &ch->link);
+    ch->is_ready = false;
+    hold(ch);
+    while (!ch->is_gone && !list_is_empty(&ch->http2.streams)) {
+        struct exchange *x = container_of(ch->http2.streams.next, struct exchange, link);
+        unlink_stream(x);
+        http2_cancel(ch->http2.session, x->stream);
+        client_on_failure(x, kind, why, may_go_again(x, kind));
+    }
+    if (release(ch))
+        channel_close(ch);
+}
+
+static bool feed_http2(struct channel *ch, const char *bytes, size_t n)
+{
+    uint32_t n_served = ch->n_served;
+    int rc;
+
+    hold(ch);
+    rc = http2_feed(ch->http2.session, bytes, n);
+    if (!ch->is_gone && rc == 0)
+        channel_settle(ch);
+    if (!ch->is_gone && ch->is_ready)
+        client_on_room(ch->client, ch->conn.origin);
+    if (!ch->is_gone)
+        flush(ch);
+    if (!release(ch))
+        return false;
+    if (rc < 0 || (channel_is_worn(ch) && is_empty(ch))) {
+        channel_close(ch);
+        return false;
+    }
+    // One read is enough where answers came whole: what comes later has an edge of its own. Where
+    // none did, a reset may be hidden behind the data.
+    return ch->n_served == n_served || ch->conn.peer_closed || n >= LOOP_BUFFER_SIZE;
+}
+
+// Either
+
+void channel_send(struct channel *ch, struct exchange *x)
+{
+    x->channel = ch;
+    x->is_reused = ch->is_used;
+    ch->is_used = true;
+    loop_fifo_remove(&ch->idle);
+    if (is_http2(ch))
+        send_http2(ch, x);
+    else
+        send_http1(ch, x);
+}
+
+void channel_drop(struct channel *ch, struct exchange *x)
+{
+    if (!is_http2(ch)) {
+        channel_close(ch);
+        return;
+    }
+    unlink_stream(x);
+    http2_cancel(ch->http2.session, x->stream);
+    flush_late(ch);
+    channel_settle(ch);
+}
+
+static void on_open(struct conn *c)
+{
+    struct channel *ch = of_conn(c);
+    struct exchange *x = ch->exchange;
+    struct client_net *net = net_of(ch);
+    const struct request_origin *origin = &net->config.requests->origins[c->origin];
+
+    ch->opened_ns = loop_now(net->loop);
+    record_connected(net->record, ch->series, ch->opened_ns, c->dns_ns, c->tcp_ns, c->tls_ns);
+    x->times.begin_ns = c->begin_ns; // not the wait for a turn to connect
+    ch->exchange = NULL;
+    if (origin->may_http2 && (c->tls == NULL || tls_is_http2(c->tls))) {
+        ch->protocol = CHANNEL_HTTP2;
+        ch->http2.session = http2_new(&http2_ops, ch);
+        list_init(&ch->http2.streams);
+    } else {
+        ch->protocol = CHANNEL_HTTP1;
+        net->is_http1[c->origin] |= origin->may_http2;
+    }
+    client_on_open(ch, x);
+}
+
+static void on_sent(struct conn *c, size_t n)
+{
+    struct channel *ch = of_conn(c);
+
+    if (!is_http2(ch))
+        on_sent_http1(ch, n);
+    else if (conn_is_sent(c))
+        flush(ch);
+}
+
+static bool on_data(struct conn *c, const char *bytes, size_t n)
+{
+    struct channel *ch = of_conn(c);
+
+    return is_http2(ch) ? feed_http2(ch, bytes, n) : feed_http1(ch, bytes, n);
+}
+
+static void on_end(struct conn *c)
+{
+    struct channel *ch = of_conn(c);
+
+    if (is_http2(ch))
+        fail_http2(ch, METRICS_ERROR_CLOSED, "closed by the peer before the answer was whole");
+    else if (ch->exchange != NULL && http1_end(&ch->http1) == HTTP1_DONE)
+        complete_http1(ch, false);
+    else
+        fail_http1(ch, ch->http1.error, ch->http1.why);
+}
+
+static void on_fail(struct conn *c, enum metrics_error kind, const char *why)
+{
+    struct channel *ch = of_conn(c);
+
+    if (is_http2(ch))
+        fail_http2(ch, kind, why);
+    else
+        fail_http1(ch, kind, why);
+}
+
+const struct conn_ops channel_conn_ops = {
+    .on_open = on_open,
+    .on_sent = on_sent,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_fail = on_fail,
+};

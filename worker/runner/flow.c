@@ -1,0 +1,204 @@
+#include "worker/runner/flow.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/str.h"
+#include "worker/runner/sched.h"
+
+// The least sleep of batched pacing.
+#define QUANTUM_NS (500 * NS_PER_US)
+// Requests sent in one pass of the loop, before answers have their turn.
+#define PASS_MAX 64
+
+// A client with its connections, for one request at a time.
+struct seat {
+    struct seat *next; // free ones, the last used first: as few connections as will do
+    struct client client;
+};
+
+// One iteration.
+struct stream {
+    struct flow *flow;
+    struct sched_rate sched;
+    uint32_t series;
+    struct loop_timer timer;
+};
+
+struct flow {
+    struct flow_config config;
+    struct seat **seats, *free;
+    uint64_t n_seats, seats_max, n_in_flight;
+    uint32_t n_active; // streams with something left to send
+    bool is_over;
+    int64_t first_dispatch_ns;
+    struct loop_timer end;
+    struct stream streams[];
+};
+
+static void check_over(struct flow *f)
+{
+    if (f->n_active > 0 || f->n_in_flight > 0 || f->is_over)
+        return;
+    f->is_over = true;
+    f->config.on_done(f->config.arg);
+}
+
+static struct seat *take_seat(struct flow *f)
+{
+    struct seat *seat = f->free;
+
+    if (seat != NULL) {
+        f->free = seat->next;
+        return seat;
+    }
+    if (f->n_seats == f->seats_max)
+        return NULL;
+    seat = xcalloc(1, sizeof *seat);
+    client_init(&seat->client, f->config.net);
+    if ((f->n_seats & (f->n_seats - 1)) == 0) // grows by doubling
+        f->seats =
+            xreallocarray(f->seats, f->n_seats > 0 ? 2 * f->n_seats : 1, sizeof(struct seat *));
+    f->seats[f->n_seats++] = seat;
+    return seat;
+}
+
+static void on_done(struct exchange *x, bool ok)
+{
+    struct flow *f = x->owner;
+    struct seat *seat = container_of(x->client, struct seat, client);
+
+    (void)ok;
+    exchange_free(f->config.net, x);
+    seat->next = f->free;
+    f->free = seat;
+    f->n_in_flight--;
+    check_over(f);
+}
+
+static void send_due(struct stream *s, int64_t due_ns)
+{
+    struct flow *f = s->flow;
+    struct seat *seat = take_seat(f);
+
+    if (seat == NULL) {
+        record_dropped(f->config.record, s->series, loop_now(f->config.loop), 1);
+        return;
+    }
+    struct exchange *x = exchange_new(f->config.net);
+    x->series = s->series;
+    x->intended_ns = due_ns;
+    x->on_done = on_done;
+    x->owner = f;
+    f->n_in_flight++;
+    if (f->first_dispatch_ns == 0)
+        f->first_dispatch_ns = loop_now(f->config.loop);
+    client_send(&seat->client, x);
+}
+
+static void on_due(struct loop_timer *timer)
+{
+    struct stream *s = container_of(timer, struct stream, timer);
+    struct flow *f = s->flow;
+    struct loop *loop = f->config.loop;
+    int64_t due, now = loop_now(loop), earliest = now + 1;
+    bool any;
+
+    f->n_in_flight++; // so that it is not over while it is at work here
+    for (int i = 0; (any = sched_rate_peek(&s->sched, &due)) && due <= now && i < PASS_MAX; i++) {
+        sched_rate_pop(&s->sched);
+        send_due(s, due);
+        now = loop_now(loop);
+    }
+    if (f->config.round->pacing == PLAN_PACING_BATCHED && due > now)
+        earliest = now + QUANTUM_NS;
+    if (any)
+        loop_timer_set(loop, timer, due > earliest ? due : earliest);
+    else
+        f->n_active--;
+    f->n_in_flight--;
+    check_over(f);
+}
+
+static void on_end(struct loop_timer *timer)
+{
+    check_over(container_of(timer, struct flow, end));
+}
+
+static void begin_stream(struct flow *f, uint32_t i, int64_t start_ns)
+{
+    struct stream *s = &f->streams[i];
+    int64_t now = loop_now(f->config.loop), due;
+
+    s->flow = f;
+    s->series = f->config.first_series + i;
+    s->timer.on_due = on_due;
+    sched_rate_init(&s->sched, &f->config.round->iterations[i], start_ns, f->config.thread,
+                    f->config.n_threads);
+    uint64_t missed = sched_rate_skip(&s->sched, now);
+    if (missed > 0)
+        record_dropped(f->config.record, s->series, now, missed);
+    if (!sched_rate_peek(&s->sched, &due))
+        return;
+    f->n_active++;
+    loop_timer_set(f->config.loop, &s->timer, due);
+}
+
+struct flow *flow_start(const struct flow_config *config)
+{
+    const struct plan_round *round = config->round;
+    struct flow *f = xcalloc(1, sizeof *f + round->n_iterations * sizeof f->streams[0]);
+    int64_t start_ns = sched_after_ms(config->start_ns, round->startup_delay_ms);
+
+    f->config = *config;
+    f->end.on_due = on_end;
+    // Each thread that sends can have at least one request in flight.
+    if (f->config.n_threads > round->n_clients)
+        f->config.n_threads = (uint32_t)round->n_clients;
+    bool has_part = config->thread < f->config.n_threads;
+    f->seats_max = round->n_clients / f->config.n_threads +
+                   (config->thread < round->n_clients % f->config.n_threads);
+    for (uint32_t i = 0; i < round->n_iterations && has_part; i++) {
+        begin_stream(f, i, start_ns);
+        if (!round->is_parallel)
+            start_ns = sched_after_s(start_ns, round->iterations[i].duration_s);
+    }
+    if (f->n_active == 0)
+        loop_timer_set(config->loop, &f->end, loop_now(config->loop) + 1);
+    return f;
+}
+
+static void close_seats(struct flow *f)
+{
+    for (uint64_t i = 0; i < f->n_seats; i++)
+        client_close(&f->seats[i]->client);
+}
+
+void flow_stop(struct flow *f, bool abort)
+{
+    for (uint32_t i = 0; i < f->config.round->n_iterations; i++)
+        loop_timer_clear(f->config.loop, &f->streams[i].timer);
+    f->n_active = 0;
+    if (abort) {
+        close_seats(f);
+        f->n_in_flight = 0;
+    }
+    check_over(f);
+}
+
+void flow_free(struct flow *f)
+{
+    if (f == NULL)
+        return;
+    loop_timer_clear(f->config.loop, &f->end);
+    close_seats(f);
+    for (uint64_t i = 0; i < f->n_seats; i++)
+        free(f->seats[i]);
+    free(f->seats);
+    free(f);
+}
+
+int64_t flow_first_dispatch_ns(const struct flow *f)
+{
+    return f->first_dispatch_ns;
+}
