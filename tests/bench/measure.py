@@ -31,6 +31,13 @@ def cpus():
     return allowed[0], allowed[1]
 
 
+def busy_s():
+    """CPU seconds that all programs have used, and what the host took away; not those of interrupts."""
+    with open("/proc/stat", encoding="ascii") as f:
+        user, nice, system, _, _, _, _, steal = map(int, f.readline().split()[1:9])
+    return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def tree(pid):
     """A process and all that descend from it."""
     found = [pid]
@@ -70,6 +77,11 @@ class Target:
     def __exit__(self, *_):
         self.close()
 
+    def cpu_s(self):
+        with open(f"/proc/{self.popen.pid}/stat", encoding="ascii", errors="replace") as f:
+            user, system = f.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def count(self):
         with urllib.request.urlopen(self.http + "/count", timeout=30) as reply:
             return json.load(reply)
@@ -82,6 +94,18 @@ class Target:
             self.popen.kill()
             self.popen.wait()
         self.popen.stdout.close()
+
+
+class Others:
+    """How much of a CPU programs have that are neither the target nor the client."""
+
+    def __init__(self, target):
+        self.target, self.began = target, time.monotonic()
+        self.before = busy_s() - target.cpu_s()
+
+    def cpus(self, client_cpu_s):
+        used = busy_s() - self.target.cpu_s() - self.before - client_cpu_s
+        return max(0, used / (time.monotonic() - self.began))
 
 
 class Client:

@@ -16,6 +16,7 @@ RATIOS = {
 }
 COSTS = {"h1-get": (2000, 2.3), "tls-get": (16000, 2.3), "h2-get": (24000, 2.4)}  # instructions, system calls
 RATE_ERROR, P50_US, P99_BETTER, BATCHED_CPU, BATCHED_P50_US = 0.001, 50, 4, 1.3, 500
+QUIET_CPUS = 0.1  # what this program and the machine's own daemons have
 IDLE_KIB = {"h1": 1, "tls": 24, "h2": 64}
 NAMES = {
     "h1-get": "small GET", "h1-post1k": "POST 1 KiB", "h1-body100k": "100 KiB body", "tls-get": "TLS, small GET",
@@ -70,7 +71,9 @@ def closed_table(rows):
     if not lines:
         return ""
     n = max((row.get("rounds", 0) for block in blocks.values() for row in block.values()))
-    stray = "\n`*` the target counted another number of requests." if any("*" in cell for line in lines for cell in line[2:8]) else ""
+    stray = "\n\n`*` the target counted another number of requests." if any("*" in cell for line in lines for cell in line[2:8]) else ""
+    for work, note in sorted({(row["work"], row["note"]) for block in blocks.values() for row in block.values() if "note" in row}):
+        stray += f"\n\n{NAMES[work]}: {note}."
     return (f"CPU per request in microseconds; the ratio is the median of {n} interleaved rounds (least..most; goal).\n\n"
             + layout(["work", "connections", *TOOLS, "ratio"], lines) + stray)
 
@@ -124,7 +127,8 @@ def idle_table(rows):
                       f"{limit}" if ours else ""])
     if not lines:
         return ""
-    return "Memory of 10,000 connections that wait for an answer.\n\n" + layout(["protocol", "program", "KiB a connection", "MiB in all", "goal"], lines)
+    return "Memory of 10,000 connections that wait for an answer.\n\n" + layout(
+        ["protocol", "program", "KiB a connection", "MiB in all", "goal"], lines)
 
 
 def cost_table(rows):
@@ -142,8 +146,13 @@ def cost_table(rows):
         ["work", "user instructions", "goal", "system calls", "goal"], lines)
 
 
+def disturbance(rows):
+    most = max((row.get("others_cpus", 0) for row in rows), default=0)
+    return f"Other programs had up to {most:.2f} of a CPU during a round: times are less sure than they look." * (most > QUIET_CPUS)
+
+
 def tables(rows):
-    return "\n\n".join(filter(None, (closed_table(rows), open_table(rows), idle_table(rows), cost_table(rows))))
+    return "\n\n".join(filter(None, (closed_table(rows), open_table(rows), idle_table(rows), cost_table(rows), disturbance(rows))))
 
 
 def into_readme(rows, path):

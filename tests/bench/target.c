@@ -19,7 +19,7 @@
 //   /flaky/P        closes instead of answering one request in P: number n of the path, from 0,
 //                   where splitmix64 of seed n gives a multiple of P
 //   /drop-after/N   answers N requests of a connection, then closes it without a word;
-//                   HTTP/2: RST_STREAM REFUSED_STREAM and GOAWAY
+//                   HTTP/2: GOAWAY that disowns the request, which may be sent again elsewhere
 //   /close          closes in mid-body; HTTP/2: GOAWAY first
 //   /early-close/N  announces N bytes, sends half of them, closes; HTTP/2: ends the stream
 //   /reset          TCP RST instead of an answer; HTTP/2: RST_STREAM

@@ -19,6 +19,7 @@
 #define HEAD_KEPT    2048                // a request that is known by its bytes
 #define PATHS_MAX    256
 #define TARGET_MAX   256
+#define JSON_MAX     (PATHS_MAX * (TARGET_MAX + 32)) // what /count says
 #define TURNS_MAX    32 // reads or writes of one connection before the others have theirs
 #define BLOCK_MAX    (256 << 10)
 #define HEADERS_MAX  20000

@@ -200,7 +200,7 @@ static void put_last_chunk(struct conn *c)
 
 static void put_count(struct conn *c, const struct reply *r)
 {
-    static _Thread_local char text[PATHS_MAX * (TARGET_MAX + 32)];
+    static _Thread_local char text[JSON_MAX];
     size_t n = stat_json(text, sizeof text);
 
     put_head(c, r, "application/json", n);

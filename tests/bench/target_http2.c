@@ -25,6 +25,8 @@ struct stream {
     struct reply reply;
     uint64_t allowed, done; // of the body
     char status[4], length[24];
+    char *json; // of /count
+    size_t json_len;
 };
 
 static nghttp2_session_callbacks *callbacks;
@@ -141,8 +143,7 @@ static ssize_t on_read_count(nghttp2_session *h2, int32_t id, uint8_t *buf, size
                              uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
     struct stream *s = source->ptr;
-    static _Thread_local char text[PATHS_MAX * (TARGET_MAX + 32)];
-    size_t n = stat_json(text, sizeof text) - s->done;
+    size_t n = s->json_len - (size_t)s->done;
 
     (void)h2;
     (void)id;
@@ -151,7 +152,7 @@ static ssize_t on_read_count(nghttp2_session *h2, int32_t id, uint8_t *buf, size
         n = size;
     else
         *flags |= NGHTTP2_DATA_FLAG_EOF;
-    memcpy(buf, text + s->done, n);
+    memcpy(buf, s->json + s->done, n);
     s->done += n;
     return (ssize_t)n;
 }
@@ -161,6 +162,8 @@ static void submit_count(struct stream *s)
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = on_read_count};
     nghttp2_nv nv[] = {field(":status", "200"), field("content-type", "application/json")};
 
+    s->json = xcalloc(1, JSON_MAX);
+    s->json_len = stat_json(s->json, JSON_MAX);
     nghttp2_submit_response(s->conn->h2, s->id, nv, 2, s->is_head ? NULL : &body);
 }
 
@@ -198,12 +201,13 @@ static void on_due(struct wait *w)
     conn_later(s->conn);
 }
 
-// A request that is answered with the end of its connection, though not of those before it.
+// A request that is disowned: GOAWAY closes all streams above the last answered one.
 static void drop(struct stream *s)
 {
     struct conn *c = s->conn;
 
-    nghttp2_submit_rst_stream(c->h2, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_REFUSED_STREAM);
+    if (s->id < c->answered_max)
+        nghttp2_submit_rst_stream(c->h2, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_REFUSED_STREAM);
     nghttp2_submit_goaway(c->h2, NGHTTP2_FLAG_NONE, c->answered_max, NGHTTP2_NO_ERROR, NULL, 0);
 }
 
@@ -305,17 +309,25 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
     return 0;
 }
 
+static void stream_free(struct stream *s)
+{
+    struct loop *l = s->conn->loop;
+
+    wait_stop(l, &s->wait);
+    free(s->json);
+    s->json = NULL;
+    LIST_REMOVE(s, link);
+    SLIST_INSERT_HEAD(&l->streams, s, unused);
+}
+
 static int on_close(nghttp2_session *h2, int32_t id, uint32_t error, void *arg)
 {
-    struct conn *c = arg;
     struct stream *s = nghttp2_session_get_stream_user_data(h2, id);
 
     (void)error;
-    if (s == NULL)
-        return 0;
-    wait_stop(c->loop, &s->wait);
-    LIST_REMOVE(s, link);
-    SLIST_INSERT_HEAD(&c->loop->streams, s, unused);
+    (void)arg;
+    if (s != NULL)
+        stream_free(s);
     return 0;
 }
 
@@ -350,11 +362,8 @@ void http2_close(struct conn *c)
 {
     struct stream *s;
 
-    while ((s = LIST_FIRST(&c->streams)) != NULL) {
-        wait_stop(c->loop, &s->wait);
-        LIST_REMOVE(s, link);
-        SLIST_INSERT_HEAD(&c->loop->streams, s, unused);
-    }
+    while ((s = LIST_FIRST(&c->streams)) != NULL)
+        stream_free(s);
     nghttp2_session_del(c->h2);
     c->h2 = NULL;
 }

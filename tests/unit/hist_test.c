@@ -563,8 +563,6 @@ static void the_code_is_as_documented(void **unused)
     hist_done(&copy);
 }
 
-#define FIVE "1 00000000 000 000000 000001 1" // one sample of 5 us
-
 static void counts_of_any_size_survive_the_wire(void **unused)
 {
     static struct hist_counts counts, back;
@@ -594,6 +592,10 @@ static void counts_of_any_size_survive_the_wire(void **unused)
         hist_done(&copy);
     }
 }
+
+#define ZEROS_63 "000000000000000000000000000000000000000000000000000000000000000"
+#define ONES_63  "111111111111111111111111111111111111111111111111111111111111111"
+#define FIVE     "1 00000000 000 000000 000001 1" // one sample of 5 us
 
 static void malformed_bytes_are_refused_and_change_nothing(void **unused)
 {
@@ -626,9 +628,8 @@ static void malformed_bytes_are_refused_and_change_nothing(void **unused)
         {"", 0, 1, 0, 0},                                             // nothing, but a sum
         {FIVE, 0, 0, 0, 0},                                           // something, but no count
         {"0", 0, 0, 0, 0},                                            // the same
-        {"1 00000000 000 111111 000001 001"                           // 2^64 + 1 is no 1
-         "000000000000000000000000000000000000000000000000000000000000000",
-         1, 5, 5, 5},
+        {"1 00000000 000 111111 000001 001" ZEROS_63, 1, 5, 5, 5},    // 2^64 + 1 is no 1
+        {"1 10000000 000 111111 000001 1" ONES_63 "1 01" ZEROS_63, 1, 5, 5, 6}, // nor is a sum
     };
 
     (void)unused;

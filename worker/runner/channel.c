@@ -92,7 +92,13 @@ bool channel_is_worn(const struct channel *ch)
            loop_now(net->loop) - ch->opened_ns >= net->config.lifetime_ns;
 }
 
-// Into the list that fits what it can do now; closed when it is worn and nobody needs it.
+static void set_ready(struct channel *ch, bool can)
+{
+    ch->is_ready = can;
+    list_remove(&ch->link);
+    list_prepend(can ? &ch->client->ready : &ch->client->busy, &ch->link);
+}
+
 void channel_settle(struct channel *ch)
 {
     struct client *c = ch->client;
@@ -103,11 +109,8 @@ void channel_settle(struct channel *ch)
         channel_close(ch);
         return;
     }
-    if (can != ch->is_ready) {
-        ch->is_ready = can;
-        list_remove(&ch->link);
-        list_prepend(can ? &c->ready : &c->busy, &ch->link);
-    }
+    if (can != ch->is_ready)
+        set_ready(ch, can);
     if (c->net->config.idle_ns > 0 && is_empty(ch) && ch->idle.link.next == NULL)
         loop_fifo_add(c->net->loop, &c->net->idle, &ch->idle);
 }
@@ -170,7 +173,8 @@ static void send_http1(struct channel *ch, struct exchange *x)
     ch->exchange = x;
     http1_start(&ch->http1, x->request->is_head);
     mark_sent(x, loop_now(net_of(ch)->loop));
-    channel_settle(ch);
+    if (ch->is_ready)
+        set_ready(ch, false);
     conn_send(&ch->conn, x->request->bytes, x->request->len);
 }
 

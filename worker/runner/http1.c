@@ -258,6 +258,14 @@ static enum http1_result feed_line(struct http1 *p, const char *bytes, size_t n,
     const char *lf = memchr(bytes, '\n', n);
     size_t take = lf != NULL ? (size_t)(lf - bytes) + 1 : n;
 
+    // Most lines: a whole one of the head.
+    if (p->state == HTTP1_FIELDS && lf != NULL && p->partial.len == 0 &&
+        take <= HTTP1_HEAD_MAX - p->head_len) {
+        p->head_len += (uint32_t)take;
+        *used += take;
+        size_t len = take > 1 && lf[-1] == '\r' ? take - 2 : take - 1;
+        return len > 0 ? field_line(p, bytes, len) : head_end(p);
+    }
     // What is no HTTP is found out before a line ends, which it may never do.
     if (p->state == HTTP1_CHUNK_END && p->partial.len + take > 2)
         return bad(p, "chunk longer than its size");
@@ -314,7 +322,7 @@ enum http1_result http1_feed(struct http1 *p, const char *bytes, size_t n, size_
     size_t used = 0;
 
     while (result == HTTP1_MORE && used < n) {
-        uint64_t body = http1_discardable(p);
+        uint64_t body = p->state == HTTP1_FIELDS ? 0 : http1_discardable(p);
         if (body == 0) {
             result = feed_line(p, bytes + used, n - used, &used);
             continue;
