@@ -14,7 +14,7 @@ static struct channel *of_conn(struct conn *c)
 
 static struct client_net *net_of(const struct channel *ch)
 {
-    return ch->client->net;
+    return ch->net;
 }
 
 static bool is_http2(const struct channel *ch)
@@ -134,6 +134,7 @@ void channel_open(struct client *c, struct exchange *x, SSL_SESSION *session)
 
     ch->conn.net = c->net->conn;
     ch->client = c;
+    ch->net = c->net;
     ch->series = x->series;
     ch->exchange = x;
     x->channel = ch;

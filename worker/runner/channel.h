@@ -29,8 +29,9 @@ enum channel_protocol {
 
 struct channel {
     struct conn conn;
-    struct list link; // in the client's ready or busy ones
-    struct client *client;
+    struct list link;       // in the client's ready or busy ones
+    struct client *client;  // may be gone when is_gone
+    struct client_net *net; // also then
     enum channel_protocol protocol;
     bool is_ready, is_used, is_flushing;
     bool is_refusing;  // its server did not take a request
