@@ -79,11 +79,6 @@ static bool is_batched(const struct plan_iteration *it)
     return it->mode == PLAN_MODE_CB || it->mode == PLAN_MODE_CRB || it->mode == PLAN_MODE_DCB;
 }
 
-static bool may_be_http2(const struct plan_iteration *it)
-{
-    return it->version == PLAN_VERSION_2 && (it->url.tls || it->h2c);
-}
-
 static bool is_same_server(const struct plan_iteration *a, const struct plan_iteration *b)
 {
     return a->url.port == b->url.port && strcmp(a->url.host, b->url.host) == 0;
@@ -170,7 +165,7 @@ static uint64_t possibly_opens(const struct plan_round *round, const struct plan
         if (!is_same_server(it, to))
             continue;
         uint64_t one = is_batched(it) ? it->batch_size : 1;
-        if (may_be_http2(it))
+        if (plan_may_http2(it))
             n_http2 = 1;
         else
             n = round->is_parallel ? n + one : most(n, one);
@@ -213,7 +208,7 @@ static struct need need_of(const struct plan_round *round)
     for (size_t i = 0; i < round->n_iterations; i++) {
         const struct plan_iteration *it = &round->iterations[i];
         sure_bytes = least(sure_bytes, bytes_of(it, it->h2c));
-        possible_bytes = most(possible_bytes, bytes_of(it, may_be_http2(it)));
+        possible_bytes = most(possible_bytes, bytes_of(it, plan_may_http2(it)));
         if (!is_first_of_server(round, i))
             continue;
         uint64_t ms = surely_busy_ms(round, it), n = possibly_opens(round, it);

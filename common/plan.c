@@ -211,6 +211,11 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
     *ret_iteration = &round->iterations[left];
 }
 
+bool plan_may_http2(const struct plan_iteration *iteration)
+{
+    return iteration->version == PLAN_VERSION_2 && (iteration->url.tls || iteration->h2c);
+}
+
 uint64_t plan_max_clients(const struct plan *plan)
 {
     uint64_t max = 0;

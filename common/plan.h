@@ -143,6 +143,8 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
                  const struct plan_iteration **ret_iteration);
 // "R" to "DCB"; mode is one of them.
 const char *plan_mode_name(enum plan_mode mode);
+// Whether the server may be asked for HTTP/2: by ALPN, or by prior knowledge.
+bool plan_may_http2(const struct plan_iteration *iteration);
 // Clients of the largest round, for checks of what fits: rounds run one after another.
 uint64_t plan_max_clients(const struct plan *plan);
 

@@ -355,21 +355,29 @@ static void write_host(struct pen *p, const json_t *h, int host_width)
     free(host);
 }
 
+// Columns of what the members of a list are called, or of the title above them; at most `most`.
+static int name_width(const json_t *list, const char *member, const char *title, int most)
+{
+    int width = (int)strlen(title);
+    const json_t *element;
+    size_t i;
+
+    json_array_foreach(list, i, element)
+    {
+        int columns = columns_of(text_at(element, member));
+        width = columns > width ? columns : width;
+    }
+    return width > most ? most : width;
+}
+
 // Where there are several: one says what the totals say.
 static void write_hosts(struct pen *p, const json_t *hosts)
 {
     size_t i, n = json_array_size(hosts);
-    const json_t *h;
-    int host_width = (int)strlen("host");
+    int host_width = name_width(hosts, "host", "host", HOST_WIDTH);
 
     if (n < 2)
         return;
-    json_array_foreach(hosts, i, h)
-    {
-        int columns = columns_of(text_at(h, "host"));
-        host_width = columns > host_width ? columns : host_width;
-    }
-    host_width = host_width > HOST_WIDTH ? HOST_WIDTH : host_width;
     end_line(p);
     put(p, BOLD, "%*s%-*s%12s%10s%13s%8s%8s", MARGIN, "", host_width, "host", "requests", "errors",
         "completed", "p50", "p99");
@@ -428,16 +436,10 @@ static void write_workers(struct pen *p, const json_t *workers)
 {
     size_t i, n = json_array_size(workers), n_rows = 0;
     const json_t *w;
-    int node_width = (int)strlen("worker");
+    int node_width = name_width(workers, "node", "worker", NODE_WIDTH);
 
     if (n == 0)
         return;
-    json_array_foreach(workers, i, w)
-    {
-        int columns = columns_of(text_at(w, "node"));
-        node_width = columns > node_width ? columns : node_width;
-    }
-    node_width = node_width > NODE_WIDTH ? NODE_WIDTH : node_width;
     end_line(p);
     put(p, BOLD, "%*s%-*s  %-8s%12s%10s   %s", MARGIN, "", node_width, "worker", "state",
         "requests", "errors", "start skew");

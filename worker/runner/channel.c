@@ -12,11 +12,6 @@ static struct channel *of_conn(struct conn *c)
     return container_of(c, struct channel, conn);
 }
 
-static struct client_net *net_of(const struct channel *ch)
-{
-    return ch->net;
-}
-
 static bool is_http2(const struct channel *ch)
 {
     return ch->protocol == CHANNEL_HTTP2;
@@ -84,7 +79,7 @@ static bool release(struct channel *ch)
 
 bool channel_is_worn(const struct channel *ch)
 {
-    const struct client_net *net = net_of(ch);
+    const struct client_net *net = ch->net;
 
     if (ch->is_refusing || (is_http2(ch) && http2_is_over(ch->http2.session)))
         return true;
@@ -101,7 +96,6 @@ static void set_ready(struct channel *ch, bool can)
 
 void channel_settle(struct channel *ch)
 {
-    struct client *c = ch->client;
     bool is_worn = channel_is_worn(ch);
     bool can = !is_worn && (is_http2(ch) ? http2_room(ch->http2.session) > 0 : is_empty(ch));
 
@@ -111,8 +105,8 @@ void channel_settle(struct channel *ch)
     }
     if (can != ch->is_ready)
         set_ready(ch, can);
-    if (c->net->config.idle_ns > 0 && is_empty(ch) && ch->idle.link.next == NULL)
-        loop_fifo_add(c->net->loop, &c->net->idle, &ch->idle);
+    if (ch->net->config.idle_ns > 0 && is_empty(ch) && ch->idle.link.next == NULL)
+        loop_fifo_add(ch->net->loop, &ch->net->idle, &ch->idle);
 }
 
 struct exchange *channel_take(struct channel *ch)
@@ -173,7 +167,7 @@ static void send_http1(struct channel *ch, struct exchange *x)
 {
     ch->exchange = x;
     http1_start(&ch->http1, x->request->is_head);
-    mark_sent(x, loop_now(net_of(ch)->loop));
+    mark_sent(x, loop_now(ch->net->loop));
     if (ch->is_ready)
         set_ready(ch, false);
     conn_send(&ch->conn, x->request->bytes, x->request->len);
@@ -186,7 +180,7 @@ static size_t beyond(size_t n, size_t limit)
 
 static void on_sent_http1(struct channel *ch, size_t n)
 {
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
     struct exchange *x = ch->exchange;
     size_t head_len = x->request->head_len, sent = ch->conn.out_sent;
 
@@ -204,7 +198,7 @@ static void complete_http1(struct channel *ch, bool is_clean)
     struct exchange *x = ch->exchange;
     unsigned status = ch->http1.status;
 
-    x->times.done_ns = loop_clock(net_of(ch)->loop);
+    x->times.done_ns = loop_clock(ch->net->loop);
     ch->exchange = NULL;
     ch->n_served++;
     if (!is_clean || ch->conn.peer_closed || !conn_is_sent(&ch->conn) ||
@@ -235,7 +229,7 @@ static void fail_http1(struct channel *ch, enum metrics_error kind, const char *
 
 static bool feed_http1(struct channel *ch, const char *bytes, size_t n)
 {
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
     struct exchange *x = ch->exchange;
     uint64_t body_len = ch->http1.body_len;
     size_t used = n;
@@ -303,7 +297,7 @@ static void on_stream_end(void *stream, unsigned status)
     struct exchange *x = stream;
     struct channel *ch = x->channel;
 
-    x->times.done_ns = loop_clock(net_of(ch)->loop);
+    x->times.done_ns = loop_clock(ch->net->loop);
     unlink_stream(x);
     ch->n_served++;
     channel_settle(ch);
@@ -325,7 +319,7 @@ static void on_wire(void *stream, size_t n, void *arg)
 {
     struct channel *ch = arg;
     struct exchange *x = stream;
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
 
     record_received(net->record, x != NULL ? x->series : ch->series, loop_now(net->loop), n, 0);
 }
@@ -342,7 +336,7 @@ static const struct http2_ops http2_ops = {
 
 static void note_sent(struct channel *ch, size_t n)
 {
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
     int64_t now = loop_clock(net->loop);
 
     record_sent(net->record, ch->series, now, n - ch->http2.n_sent, 0);
@@ -355,7 +349,7 @@ static void note_sent(struct channel *ch, size_t n)
 
 static void flush(struct channel *ch)
 {
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
 
     if (ch->is_flushing)
         return;
@@ -376,7 +370,7 @@ static void flush(struct channel *ch)
 
 static void flush_late(struct channel *ch)
 {
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
 
     if (ch->n_holds > 0 || ch->http2.flush.next != NULL)
         return; // who holds it flushes
@@ -477,7 +471,7 @@ static void on_open(struct conn *c)
 {
     struct channel *ch = of_conn(c);
     struct exchange *x = ch->exchange;
-    struct client_net *net = net_of(ch);
+    struct client_net *net = ch->net;
     const struct request_origin *origin = &net->config.requests->origins[c->origin];
 
     ch->opened_ns = loop_now(net->loop);

@@ -65,10 +65,15 @@ static struct channel *find_ready(struct client *c, uint32_t origin)
     return NULL;
 }
 
+static bool may_be_http2(const struct client_net *net, uint32_t origin)
+{
+    return net->config.requests->origins[origin].may_http2 && !net->is_http1[origin];
+}
+
 static bool may_open(const struct client *c, uint32_t origin)
 {
     const struct client_net *net = c->net;
-    bool may_http2 = net->config.requests->origins[origin].may_http2 && !net->is_http1[origin];
+    bool may_http2 = may_be_http2(net, origin);
     uint32_t n = 0;
 
     if (!may_http2 && c->n_channels < net->config.connections_max)
@@ -103,17 +108,15 @@ void client_on_room(struct client *c, uint32_t origin)
 {
     for (struct list *at = c->waiting.next; at != &c->waiting;) {
         struct exchange *x = container_of(at, struct exchange, link);
-        struct list *next = at->next, *before = at->prev;
-        if (x->request->origin == origin) {
-            list_remove(at);
-            if (!place(c, x)) {
-                *at = (struct list){before, next};
-                before->next = next->prev = at;
-                return;
-            }
-            next = c->waiting.next; // a failure may have changed the list
+        at = at->next;
+        if (x->request->origin != origin)
+            continue;
+        list_remove(&x->link);
+        if (!place(c, x)) {
+            list_prepend(&c->waiting, &x->link); // still the first of its origin
+            return;
         }
-        at = next;
+        at = c->waiting.next; // a failure may have changed the list
     }
 }
 
@@ -173,7 +176,7 @@ void client_on_failure(struct exchange *x, enum metrics_error kind, const char *
         x->is_reused = x->is_whole = false;
         loop_fifo_remove(&x->first_byte);
         x->channel = NULL;
-        if (!net->config.requests->origins[origin].may_http2 || net->is_http1[origin])
+        if (!may_be_http2(net, origin))
             open_channel(c, x);
         else if (!place(c, x))
             list_append(&c->waiting, &x->link);

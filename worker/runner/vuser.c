@@ -14,8 +14,7 @@ struct task {
     unsigned n_failed; // in a row, on connections that never served
     uint64_t n_sent;
     uint64_t n_in_flight;
-    int64_t begin_ns; // by the schedule
-    int64_t end_ns;   // by duration
+    int64_t end_ns; // by duration
     struct sched_batch batch;
     struct loop_timer timer; // to the begin, the end of a pause, or the next batch
 };
@@ -191,18 +190,18 @@ static void enter(struct task *t, uint32_t iteration, int64_t due_ns)
 {
     struct vuser *v = t->user;
     struct loop *loop = v->env->loop;
+    int64_t begin_ns = sched_after_ms(due_ns, v->round->iterations[iteration].delay_ms);
 
     t->iteration = &v->round->iterations[iteration];
     t->series = v->first_series + iteration;
     t->n_failed = 0;
     t->n_sent = 0;
     t->timer.on_due = on_timer;
-    t->begin_ns = sched_after_ms(due_ns, t->iteration->delay_ms);
-    t->end_ns = sched_after_s(t->begin_ns, t->iteration->duration_s);
+    t->end_ns = sched_after_s(begin_ns, t->iteration->duration_s);
     if (is_batch(t))
-        sched_batch_init(&t->batch, t->iteration, t->begin_ns);
-    if (t->begin_ns > loop_now(loop))
-        loop_timer_set(loop, &t->timer, t->begin_ns);
+        sched_batch_init(&t->batch, t->iteration, begin_ns);
+    if (begin_ns > loop_now(loop))
+        loop_timer_set(loop, &t->timer, begin_ns);
     else
         go_on(t);
 }
