@@ -18,13 +18,14 @@ struct outcome {
 };
 
 // Feeds text in pieces of at most step bytes; the end of it is the end of the stream when closes.
-static struct outcome parse(const char *text, size_t len, size_t step, bool head, bool closes)
+static struct outcome parse_known(struct http1_known *known, const char *text, size_t len,
+                                  size_t step, bool head, bool closes)
 {
     struct http1 p = {0};
     struct outcome o = {.result = HTTP1_MORE};
     size_t at = 0;
 
-    http1_start(&p, head);
+    http1_start(&p, head, known);
     while (o.result == HTTP1_MORE && at < len) {
         size_t used, n = len - at < step ? len - at : step;
         char *piece =
@@ -47,6 +48,11 @@ static struct outcome parse(const char *text, size_t len, size_t step, bool head
         assert_non_null(p.why);
     http1_done(&p);
     return o;
+}
+
+static struct outcome parse(const char *text, size_t len, size_t step, bool head, bool closes)
+{
+    return parse_known(NULL, text, len, step, head, closes);
 }
 
 #define OK "HTTP/1.1 200 OK\r\n"
@@ -257,24 +263,57 @@ static const struct {
     {"nothing", "", false, true, {HTTP1_FAILED, 0, 0, 0, false, METRICS_ERROR_CLOSED}},
 };
 
+#define N_CASES (sizeof cases / sizeof *cases)
+
+static void assert_case(size_t i, struct outcome o, const char *how, size_t n)
+{
+    const struct outcome *want = &cases[i].want;
+
+    if (o.result != want->result || o.error != want->error || o.reusable != want->reusable ||
+        (o.result != HTTP1_FAILED &&
+         (o.status != want->status || o.body != want->body || o.used != want->used)))
+        fail_msg("%s, %s %zu: result %d, status %u, body %lu, used %zu, reusable %d, error %d",
+                 cases[i].name, how, n, o.result, o.status, (unsigned long)o.body, o.used,
+                 o.reusable, o.error);
+}
+
 static void every_case_ends_the_same_in_any_split(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct outcome *want = &cases[i].want;
+    for (size_t i = 0; i < N_CASES; i++) {
         size_t len = strlen(cases[i].text);
-        for (size_t step = 1; step <= len + 1; step++) {
-            struct outcome o = parse(cases[i].text, len, step, cases[i].head, cases[i].closes);
-            if (o.result != want->result || o.error != want->error ||
-                o.reusable != want->reusable ||
-                (o.result != HTTP1_FAILED &&
-                 (o.status != want->status || o.body != want->body || o.used != want->used)))
-                fail_msg("%s in pieces of %zu: result %d, status %u, body %lu, used %zu, reusable "
-                         "%d, error %d",
-                         cases[i].name, step, o.result, o.status, (unsigned long)o.body, o.used,
-                         o.reusable, o.error);
+        for (size_t step = 1; step <= len + 1; step++)
+            assert_case(i, parse(cases[i].text, len, step, cases[i].head, cases[i].closes),
+                        "in pieces of", step);
+    }
+}
+
+static void every_case_ends_the_same_after_any_other_head(void **unused)
+{
+    (void)unused;
+    for (size_t before = 0; before < N_CASES; before++) {
+        struct http1_known known = {0};
+        for (size_t i = before; i < N_CASES; i++) {
+            for (int twice = 0; twice < 2; twice++)
+                assert_case(i,
+                            parse_known(&known, cases[i].text, strlen(cases[i].text), SIZE_MAX,
+                                        cases[i].head, cases[i].closes),
+                            "after", before);
         }
     }
+}
+
+static void a_head_that_is_known_is_not_read_again(void **unused)
+{
+    const char text[] = OK "Content-Length: 5\r\n\r\nhello";
+    struct http1_known known = {0};
+
+    (void)unused;
+    parse_known(&known, text, strlen(text), SIZE_MAX, false, false);
+    assert_int_equal(known.len, strlen(text) - 5);
+    known.after.status = 299; // shows whose it is
+    assert_int_equal(parse_known(&known, text, strlen(text), SIZE_MAX, false, false).status, 299);
+    assert_int_equal(parse_known(&known, text, strlen(text), SIZE_MAX, true, false).status, 200);
 }
 
 static void a_head_at_the_limit_is_taken_and_one_beyond_refused(void **unused)
@@ -324,7 +363,7 @@ static void a_body_can_be_discarded_unseen(void **unused)
     size_t used;
 
     (void)unused;
-    http1_start(&p, false);
+    http1_start(&p, false, NULL);
     assert_int_equal(http1_feed(&p, head, strlen(head), &used), HTTP1_MORE);
     assert_int_equal(http1_discardable(&p), 100000);
     assert_int_equal(http1_discarded(&p, 99999), HTTP1_MORE);
@@ -337,6 +376,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_ends_the_same_in_any_split),
+        cmocka_unit_test(every_case_ends_the_same_after_any_other_head),
+        cmocka_unit_test(a_head_that_is_known_is_not_read_again),
         cmocka_unit_test(a_head_at_the_limit_is_taken_and_one_beyond_refused),
         cmocka_unit_test(an_endless_storm_of_interim_responses_is_refused),
         cmocka_unit_test(endless_trailers_are_refused),

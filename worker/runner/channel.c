@@ -166,7 +166,7 @@ static void mark_first(struct client_net *net, struct exchange *x)
 static void send_http1(struct channel *ch, struct exchange *x)
 {
     ch->exchange = x;
-    http1_start(&ch->http1, x->request->is_head);
+    http1_start(&ch->http1, x->request->is_head, &ch->net->known[x->series]);
     mark_sent(x, loop_now(ch->net->loop));
     if (ch->is_ready)
         set_ready(ch, false);

@@ -14,10 +14,11 @@ struct client_net {
     struct loop *loop;
     struct record *record;
     struct loop_fifo timeout, first_byte, idle;
-    struct list spare;     // exchanges
-    bool *is_http1;        // by origin: it was offered HTTP/2 and chose HTTP/1
-    struct list flush;     // channels that have something to send at the end of this pass
-    struct loop_late late; // that flushes them
+    struct list spare;         // exchanges
+    bool *is_http1;            // by origin: it was offered HTTP/2 and chose HTTP/1
+    struct http1_known *known; // by series
+    struct list flush;         // channels that have something to send at the end of this pass
+    struct loop_late late;     // that flushes them
     char out[CHANNEL_OUT_SIZE];
 };
 

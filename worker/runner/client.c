@@ -140,7 +140,6 @@ void client_send(struct client *c, struct exchange *x)
 static void end(struct exchange *x)
 {
     loop_fifo_remove(&x->timeout);
-    loop_fifo_remove(&x->first_byte);
     x->channel = NULL;
 }
 
@@ -183,6 +182,7 @@ void client_on_failure(struct exchange *x, enum metrics_error kind, const char *
         return;
     }
     end(x);
+    loop_fifo_remove(&x->first_byte);
     x->times.done_ns = loop_clock(net->loop);
     record_failed(net->record, x->series, x->times.done_ns, kind, why, x->is_reused);
     if (!list_is_empty(&c->waiting))
@@ -244,6 +244,7 @@ static void abort_exchange(struct client *c, struct exchange *x)
 {
     list_remove(&x->link);
     end(x);
+    loop_fifo_remove(&x->first_byte);
     record_aborted(c->net->record, x->series, loop_clock(c->net->loop), x->is_reused);
     exchange_free(c->net, x);
 }
@@ -302,6 +303,7 @@ struct client_net *client_net_new(const struct client_net_config *config, char *
     }
     net->loop = config->conn.loop;
     net->is_http1 = xcalloc(config->requests->n_origins, sizeof *net->is_http1);
+    net->known = xcalloc(config->requests->n_requests, sizeof *net->known);
     net->late.on_late = channel_flush_all;
     list_init(&net->flush);
     list_init(&net->spare);
@@ -322,6 +324,7 @@ void client_net_free(struct client_net *net)
     }
     conn_net_free(net->conn);
     free(net->is_http1);
+    free(net->known);
     free(net);
 }
 

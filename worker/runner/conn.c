@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/runner/http1.h"
+#include "worker/runner/sock.h"
 
 // Where a name has several addresses, one that does not answer is given up for the next after this
 // long: above the first retransmission of a SYN (1 s, RFC 6298).
@@ -280,15 +280,15 @@ static void begin_tunnel(struct conn *c)
 
     c->state = CONN_PROXY;
     c->tunnel = xcalloc(1, sizeof *c->tunnel);
-    http1_start(&c->tunnel->answer, true); // an answer to CONNECT has no body either
+    http1_start(&c->tunnel->answer, true, NULL); // an answer to CONNECT has no body either
     c->tunnel->question =
         xasprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", authority, authority);
     c->tunnel->len = strlen(c->tunnel->question);
     free(authority);
     // So few bytes fit into the buffer of a fresh socket.
-    ssize_t n = send(c->fd, c->tunnel->question, c->tunnel->len, MSG_NOSIGNAL);
+    ssize_t n = sock_send(c->fd, c->tunnel->question, c->tunnel->len);
     if (n < 0)
-        fail_errno(c, errno);
+        fail_errno(c, (int)-n);
     else if ((size_t)n < c->tunnel->len)
         fail_errno(c, ENOBUFS);
 }
@@ -299,7 +299,7 @@ static void go_on_tunnel(struct conn *c)
     ssize_t n;
     size_t used;
 
-    while ((n = recv(c->fd, buffer, LOOP_BUFFER_SIZE, 0)) > 0) {
+    while ((n = sock_recv(c->fd, buffer, LOOP_BUFFER_SIZE)) > 0) {
         enum http1_result result = http1_feed(&c->tunnel->answer, buffer, (size_t)n, &used);
         unsigned status = c->tunnel->answer.status;
         if (result == HTTP1_MORE)
@@ -318,8 +318,8 @@ static void go_on_tunnel(struct conn *c)
     }
     if (n == 0)
         fail(c, METRICS_ERROR_CLOSED, "closed by the proxy before it answered");
-    else if (errno != EAGAIN && errno != EINTR)
-        fail_errno(c, errno);
+    else if (n != -EAGAIN && n != -EINTR)
+        fail_errno(c, (int)-n);
 }
 
 static void tcp_is_up(struct conn *c)
@@ -503,8 +503,7 @@ static ssize_t send_once(struct conn *c)
 
     if (c->tls != NULL)
         return tls_send(c->tls, c->out + c->out_sent, left);
-    ssize_t n = send(c->fd, c->out + c->out_sent, left, MSG_NOSIGNAL);
-    return n < 0 ? -errno : n;
+    return sock_send(c->fd, c->out + c->out_sent, left);
 }
 
 static void send_some(struct conn *c)
@@ -566,23 +565,15 @@ void conn_discard(struct conn *c, uint64_t n)
 // As recv, with -errno. *ret_bytes is NULL for what was discarded.
 static ssize_t receive(struct conn *c, const char **ret_bytes)
 {
-    char *buffer = loop_buffer(loop_of(c));
-    ssize_t n;
+    uint64_t discard = c->discard;
 
     if (c->tls != NULL)
         return tls_recv(c->tls, ret_bytes);
-    *ret_bytes = buffer;
-    if (c->discard > 0) {
-        // The kernel drops the bytes without a copy (tcp(7), MSG_TRUNC). By number, as sanitizers
-        // would have recv write to the buffer that is not there.
-        *ret_bytes = NULL;
-        size_t most = c->discard < SSIZE_MAX ? (size_t)c->discard : SSIZE_MAX;
-        n = syscall(SYS_recvfrom, c->fd, NULL, most, MSG_TRUNC, NULL, NULL);
-    } else {
-        n = recv(c->fd, buffer, LOOP_BUFFER_SIZE, 0);
-    }
     c->discard = 0;
-    return n < 0 ? -errno : n;
+    *ret_bytes = discard > 0 ? NULL : loop_buffer(loop_of(c));
+    if (discard > 0)
+        return sock_discard(c->fd, discard < SSIZE_MAX ? (size_t)discard : SSIZE_MAX);
+    return sock_recv(c->fd, loop_buffer(loop_of(c)), LOOP_BUFFER_SIZE);
 }
 
 static void read_some(struct conn *c)
@@ -617,21 +608,28 @@ static void read_some(struct conn *c)
     read_again(c);
 }
 
-static void on_event(evutil_socket_t fd, short what, void *arg)
+static void go_on_tcp(struct conn *c)
 {
-    struct conn *c = arg;
     int error = 0;
     socklen_t len = sizeof error;
 
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error != 0)
+        try_next(c, error);
+    else
+        tcp_is_up(c);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+
+    (void)fd;
     c->peer_closed |= (what & EV_CLOSED) != 0;
     switch (c->state) {
     case CONN_TCP:
         c->is_early = (what & (EV_READ | EV_CLOSED)) != 0;
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-        if (error != 0)
-            try_next(c, error);
-        else
-            tcp_is_up(c);
+        go_on_tcp(c);
         return;
     case CONN_PROXY:
         go_on_tunnel(c);

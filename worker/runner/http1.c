@@ -15,13 +15,15 @@ static enum http1_result bad(struct http1 *p, const char *why)
     return fail(p, METRICS_ERROR_PROTOCOL, why);
 }
 
-void http1_start(struct http1 *p, bool head_request)
+void http1_start(struct http1 *p, bool head_request, struct http1_known *known)
 {
     struct buf partial = p->partial;
 
     partial.len = 0;
-    *p = (struct http1){
-        .state = HTTP1_STATUS_LINE, .head_request = head_request, .partial = partial};
+    *p = (struct http1){.state = HTTP1_STATUS_LINE,
+                        .head_request = head_request,
+                        .partial = partial,
+                        .known = known};
 }
 
 void http1_done(struct http1 *p)
@@ -164,7 +166,7 @@ static void start_interim(struct http1 *p)
 {
     uint32_t head_len = p->head_len; // endless interim responses are an endless head
 
-    http1_start(p, p->head_request);
+    http1_start(p, p->head_request, NULL);
     p->head_len = head_len;
 }
 
@@ -252,20 +254,36 @@ static bool may_be_status_line(size_t at, const char *bytes, size_t n)
     return at >= most || memcmp(bytes, begin + at, n < most - at ? n : most - at) == 0;
 }
 
+// Takes whole lines of a head from where one begins: most of all bytes that are looked at.
+static enum http1_result feed_head(struct http1 *p, const char *bytes, size_t n, size_t *used)
+{
+    enum http1_result result = HTTP1_MORE;
+    size_t room = HTTP1_HEAD_MAX - p->head_len;
+    const char *s = bytes, *end = bytes + (n < room ? n : room), *lf;
+
+    while (result == HTTP1_MORE && (p->state == HTTP1_FIELDS || p->state == HTTP1_STATUS_LINE) &&
+           (lf = memchr(s, '\n', (size_t)(end - s))) != NULL) {
+        size_t len = (size_t)(lf - s);
+
+        if (len > 0 && lf[-1] == '\r')
+            len--;
+        if (p->state == HTTP1_STATUS_LINE)
+            result = status_line(p, s, len);
+        else
+            result = len > 0 ? field_line(p, s, len) : head_end(p);
+        s = lf + 1;
+    }
+    p->head_len += (uint32_t)(s - bytes);
+    *used += (size_t)(s - bytes);
+    return result;
+}
+
 // Takes one line, or what there is of it, from bytes.
 static enum http1_result feed_line(struct http1 *p, const char *bytes, size_t n, size_t *used)
 {
     const char *lf = memchr(bytes, '\n', n);
     size_t take = lf != NULL ? (size_t)(lf - bytes) + 1 : n;
 
-    // Most lines: a whole one of the head.
-    if (p->state == HTTP1_FIELDS && lf != NULL && p->partial.len == 0 &&
-        take <= HTTP1_HEAD_MAX - p->head_len) {
-        p->head_len += (uint32_t)take;
-        *used += take;
-        size_t len = take > 1 && lf[-1] == '\r' ? take - 2 : take - 1;
-        return len > 0 ? field_line(p, bytes, len) : head_end(p);
-    }
     // What is no HTTP is found out before a line ends, which it may never do.
     if (p->state == HTTP1_CHUNK_END && p->partial.len + take > 2)
         return bad(p, "chunk longer than its size");
@@ -316,13 +334,57 @@ enum http1_result http1_discarded(struct http1 *p, uint64_t n)
     return HTTP1_MORE;
 }
 
+static bool is_known(const struct http1 *p, const char *bytes, size_t n)
+{
+    const struct http1_known *known = p->known;
+
+    return known != NULL && p->head_len == 0 && known->len > 0 && known->len <= n &&
+           known->after.head_request == p->head_request &&
+           memcmp(known->bytes, bytes, known->len) == 0;
+}
+
+static void take_known(struct http1 *p)
+{
+    struct buf partial = p->partial;
+
+    *p = p->known->after;
+    p->partial = partial;
+}
+
+static void make_known(const struct http1 *p, const char *bytes)
+{
+    struct http1_known *known = p->known;
+
+    known->len = p->head_len;
+    memcpy(known->bytes, bytes, known->len);
+    known->after = *p;
+}
+
+// Takes a whole head, or what there is of it.
+static enum http1_result begin_head(struct http1 *p, const char *bytes, size_t n, size_t *used)
+{
+    if (is_known(p, bytes, n)) {
+        take_known(p);
+        *used = p->head_len;
+        return p->state == HTTP1_OVER ? HTTP1_DONE : HTTP1_MORE;
+    }
+    enum http1_result result = feed_head(p, bytes, n, used);
+    bool is_whole =
+        result != HTTP1_FAILED && p->state != HTTP1_STATUS_LINE && p->state != HTTP1_FIELDS;
+    if (is_whole && p->known != NULL && *used == p->head_len && *used <= HTTP1_KNOWN_MAX)
+        make_known(p, bytes);
+    return result;
+}
+
 enum http1_result http1_feed(struct http1 *p, const char *bytes, size_t n, size_t *ret_used)
 {
     enum http1_result result = p->state == HTTP1_OVER ? HTTP1_DONE : HTTP1_MORE;
     size_t used = 0;
 
+    if (p->state == HTTP1_STATUS_LINE && p->partial.len == 0)
+        result = begin_head(p, bytes, n, &used);
     while (result == HTTP1_MORE && used < n) {
-        uint64_t body = p->state == HTTP1_FIELDS ? 0 : http1_discardable(p);
+        uint64_t body = http1_discardable(p);
         if (body == 0) {
             result = feed_line(p, bytes + used, n - used, &used);
             continue;

@@ -54,10 +54,22 @@ struct http1 {
     struct buf partial; // a line whose end is not here yet
     enum metrics_error error;
     const char *why;
+    struct http1_known *known; // borrowed, or NULL
 };
 
-// Zero-initialise once, then http1_start before each response, http1_done at the end.
-void http1_start(struct http1 *p, bool head_request);
+#define HTTP1_KNOWN_MAX 512
+
+// The last head that came in one piece, and what it came to: where the next has the same bytes, as
+// most answers of a server within a second, it need not be read again. Zero-initialise.
+struct http1_known {
+    size_t len; // 0: none
+    char bytes[HTTP1_KNOWN_MAX];
+    struct http1 after;
+};
+
+// Zero-initialise once, then http1_start before each response, http1_done at the end. known: of
+// answers to the same request; NULL is fine.
+void http1_start(struct http1 *p, bool head_request, struct http1_known *known);
 void http1_done(struct http1 *p);
 
 // *ret_used <= n: on DONE the rest belongs to no response.

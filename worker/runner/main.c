@@ -16,6 +16,7 @@
 #include "common/frame.h"
 #include "worker/runner/engine.h"
 #include "worker/runner/settings.h"
+#include "worker/runner/tls_memory.h"
 
 #define PARENT_FD   3
 #define THREADS_MAX 256
@@ -269,6 +270,7 @@ int main(void)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     raise_fd_limit();
+    tls_memory_init();
     r.loop = loop_new();
     if (r.loop == NULL)
         return 1;

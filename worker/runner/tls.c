@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "common/str.h"
+#include "worker/runner/sock.h"
 
 // One recv, and one call of tls_send.
 #define CIPHER_MAX (64 * 1024)
@@ -263,11 +263,11 @@ static int give_up_ssl(struct tls *t)
 static ssize_t fill(struct tls *t)
 {
     struct tls_net *net = t->net;
-    ssize_t n = recv(t->fd, net->in, sizeof net->in, 0);
+    ssize_t n = sock_recv(t->fd, net->in, sizeof net->in);
 
     net->in_at = 0;
     net->in_len = n > 0 ? (size_t)n : 0;
-    return n < 0 ? -errno : n;
+    return n;
 }
 
 static ssize_t send_some(const struct tls *t, const char *bytes, size_t n)
@@ -275,9 +275,9 @@ static ssize_t send_some(const struct tls *t, const char *bytes, size_t n)
     ssize_t sent;
 
     do {
-        sent = send(t->fd, bytes, n, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
+        sent = sock_send(t->fd, bytes, n);
+    } while (sent == -EINTR);
+    return sent;
 }
 
 bool tls_is_flushed(const struct tls *t)
