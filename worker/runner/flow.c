@@ -10,6 +10,9 @@
 #define QUANTUM_NS (500 * NS_PER_US)
 // Requests sent in one pass of the loop, before answers have their turn.
 #define PASS_MAX 64
+// How long a request waits for one in flight to be over before it counts as dropped: longer than a
+// generator is kept off its CPU now and then, so that not the target pays for that.
+#define PATIENCE_NS (20 * NS_PER_MS)
 
 // A client with its connections, for one request at a time.
 struct seat {
@@ -22,6 +25,7 @@ struct stream {
     struct flow *flow;
     struct sched_rate sched;
     uint32_t series;
+    bool is_waiting; // for a seat
     struct loop_timer timer;
 };
 
@@ -30,7 +34,8 @@ struct flow {
     struct seat **seats, *free;
     uint64_t n_seats, seats_max, n_in_flight;
     uint32_t n_active; // streams with something left to send
-    bool is_over;
+    uint32_t n_waiting;
+    bool is_sending, is_over;
     int64_t first_dispatch_ns;
     struct loop_timer end;
     struct stream streams[];
@@ -38,7 +43,7 @@ struct flow {
 
 static void check_over(struct flow *f)
 {
-    if (f->n_active > 0 || f->n_in_flight > 0 || f->is_over)
+    if (f->n_active > 0 || f->n_in_flight > 0 || f->is_sending || f->is_over)
         return;
     f->is_over = true;
     f->config.on_done(f->config.arg);
@@ -63,6 +68,8 @@ static struct seat *take_seat(struct flow *f)
     return seat;
 }
 
+static void send_waiting(struct flow *f);
+
 static void on_done(struct exchange *x, bool ok)
 {
     struct flow *f = x->owner;
@@ -73,19 +80,15 @@ static void on_done(struct exchange *x, bool ok)
     seat->next = f->free;
     f->free = seat;
     f->n_in_flight--;
+    send_waiting(f);
     check_over(f);
 }
 
-static void send_due(struct stream *s, int64_t due_ns)
+static void send_from(struct stream *s, struct seat *seat, int64_t due_ns)
 {
     struct flow *f = s->flow;
-    struct seat *seat = take_seat(f);
-
-    if (seat == NULL) {
-        record_dropped(f->config.record, s->series, loop_now(f->config.loop), 1);
-        return;
-    }
     struct exchange *x = exchange_new(f->config.net);
+
     x->series = s->series;
     x->intended_ns = due_ns;
     x->on_done = on_done;
@@ -96,28 +99,77 @@ static void send_due(struct stream *s, int64_t due_ns)
     client_send(&seat->client, x);
 }
 
-static void on_due(struct loop_timer *timer)
+static void set_waiting(struct stream *s, bool waits)
 {
-    struct stream *s = container_of(timer, struct stream, timer);
+    s->flow->n_waiting += (uint32_t)waits - (uint32_t)s->is_waiting;
+    s->is_waiting = waits;
+}
+
+// Sends what is due, and sets the timer for what is not.
+static void send_due(struct stream *s)
+{
     struct flow *f = s->flow;
     struct loop *loop = f->config.loop;
     int64_t due, now = loop_now(loop), earliest = now + 1;
     bool any;
 
-    f->n_in_flight++; // so that it is not over while it is at work here
+    set_waiting(s, false);
     for (int i = 0; (any = sched_rate_peek(&s->sched, &due)) && due <= now && i < PASS_MAX; i++) {
+        struct seat *seat = take_seat(f);
+        set_waiting(s, seat == NULL && now - due < PATIENCE_NS);
+        if (s->is_waiting)
+            break;
         sched_rate_pop(&s->sched);
-        send_due(s, due);
+        if (seat != NULL)
+            send_from(s, seat, due);
+        else
+            record_dropped(f->config.record, s->series, now, 1);
         now = loop_now(loop);
     }
-    if (f->config.round->pacing == PLAN_PACING_BATCHED && due > now)
+    if (s->is_waiting)
+        due += PATIENCE_NS;
+    else if (f->config.round->pacing == PLAN_PACING_BATCHED && due > now)
         earliest = now + QUANTUM_NS;
     if (any)
-        loop_timer_set(loop, timer, due > earliest ? due : earliest);
+        loop_timer_set(loop, &s->timer, due > earliest ? due : earliest);
     else
         f->n_active--;
-    f->n_in_flight--;
+}
+
+static void on_due(struct loop_timer *timer)
+{
+    struct stream *s = container_of(timer, struct stream, timer);
+    struct flow *f = s->flow;
+
+    f->is_sending = true; // one that fails at once comes to on_done, but must not send from there
+    send_due(s);
+    f->is_sending = false;
     check_over(f);
+}
+
+static struct stream *longest_waiting(struct flow *f)
+{
+    struct stream *found = NULL;
+    int64_t due, earliest = INT64_MAX;
+
+    for (uint32_t i = 0; i < f->config.round->n_iterations; i++) {
+        struct stream *s = &f->streams[i];
+        if (s->is_waiting && sched_rate_peek(&s->sched, &due) && due < earliest) {
+            found = s;
+            earliest = due;
+        }
+    }
+    return found;
+}
+
+static void send_waiting(struct flow *f)
+{
+    if (f->is_sending)
+        return;
+    f->is_sending = true;
+    while (f->free != NULL && f->n_waiting > 0)
+        send_due(longest_waiting(f));
+    f->is_sending = false;
 }
 
 static void on_end(struct loop_timer *timer)
@@ -174,10 +226,22 @@ static void close_seats(struct flow *f)
         client_close(&f->seats[i]->client);
 }
 
+// Those of its requests that were due and still waited will not be sent.
+static void stop_stream(struct stream *s)
+{
+    struct loop *loop = s->flow->config.loop;
+    int64_t now = loop_now(loop);
+
+    loop_timer_clear(loop, &s->timer);
+    if (s->is_waiting)
+        record_dropped(s->flow->config.record, s->series, now, sched_rate_skip(&s->sched, now));
+    set_waiting(s, false);
+}
+
 void flow_stop(struct flow *f, bool abort)
 {
     for (uint32_t i = 0; i < f->config.round->n_iterations; i++)
-        loop_timer_clear(f->config.loop, &f->streams[i].timer);
+        stop_stream(&f->streams[i]);
     f->n_active = 0;
     if (abort) {
         close_seats(f);
