@@ -18,7 +18,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 CC := gcc
-CPPFLAGS += -I. -I$(G) -D_GNU_SOURCE -DLPS_VERSION='"$(VERSION)"' -DLPS_LIBEXECDIR='"$(libexecdir)"' -MMD -MP
+CPPFLAGS += -I. -I$(G) -I/usr/include/libxml2 -D_GNU_SOURCE -DLPS_VERSION='"$(VERSION)"' -DLPS_LIBEXECDIR='"$(libexecdir)"' -MMD -MP
 CFLAGS ?= -O2 -g
 CFLAGS += -std=c11 -pthread -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wundef -Wvla -Werror -fno-common -fstack-protector-strong
@@ -38,7 +38,7 @@ LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljanss
 LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lnghttp2 -lssl -lcrypto -lm
 LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 -lcrypto
 LIBS_test        := -lcmocka -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 \
-	-lcurl -lnghttp2 -lssl -lcrypto -lm
+	-lcurl -lnghttp2 -lyaml -lpcre2-8 -lxml2 -lcsv -ljwt -lssl -lcrypto -lm
 
 ROOM_lps := worker/cli
 ROOM_lps-workerd := worker/daemon
@@ -46,7 +46,7 @@ ROOM_lps-runner := worker/runner
 ROOM_lps-masterd := master/daemon
 ROOMS := lps lps-workerd lps-runner lps-masterd
 PROGRAMS := $(foreach p,$(ROOMS),$(if $(wildcard $(ROOM_$(p))/main.c),$(p)))
-SRC_common      := $(wildcard common/*.c)
+SRC_common      := $(wildcard common/*.c common/script/*.c)
 SRC_lps         := $(wildcard worker/cli/*.c) $(wildcard worker/spawn/*.c)
 SRC_lps-workerd := $(wildcard worker/daemon/*.c) $(wildcard worker/spawn/*.c)
 SRC_lps-runner  := $(wildcard worker/runner/*.c)
@@ -113,6 +113,16 @@ $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter tests/%.c,$^) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
 $(B)/unit/runner_test: tests/unit/runner_test_server.c | $(B)/lps-runner
+# What several tests share.
+unit = $(patsubst %,$(B)/unit/%_test,$(1))
+$(call unit,plan plan_request plan_round plan_random): tests/unit/plan_test_util.c tests/unit/plan_test_util.h
+$(call unit,tls tls_handshake tls_identity conn): tests/unit/tls_test_pair.c tests/unit/tls_test_pair.h
+$(call unit,conf conf_http conf_file conf_table): tests/unit/conf_test_util.c tests/unit/conf_test_util.h
+$(call unit,cluster cluster_table cluster_submission cluster_window): \
+	tests/unit/cluster_test_world.c tests/unit/cluster_test_world.h
+$(call unit,rpc rpc_connect rpc_health): tests/unit/rpc_test_util.c tests/unit/rpc_test_util.h
+$(call unit,http http_stream): tests/unit/http_test_util.c tests/unit/http_test_util.h
+$(call unit,rpc rpc_connect rpc_health uplink http http_stream): tests/unit/wait.c tests/unit/wait.h
 
 # Replays files of its corpus; `make fuzz` links the same target with libFuzzer.
 $(B)/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(ARCHIVES)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 
 #include "common/str.h"
@@ -84,19 +83,9 @@ static bool is_same_server(const struct plan_iteration *a, const struct plan_ite
     return a->url.port == b->url.port && strcmp(a->url.host, b->url.host) == 0;
 }
 
-// Whether a connection that is not needed for the moment is there for the next request.
-static bool is_kept(const struct plan_iteration *it)
-{
-    for (size_t i = 0; i < it->n_headers; i++)
-        if (strcasecmp(it->headers[i].name, "connection") == 0 &&
-            strcasestr(it->headers[i].value, "close") != NULL)
-            return false;
-    return it->version != PLAN_VERSION_1_0;
-}
-
 static uint64_t surely_lasts_ms(const struct plan_iteration *it)
 {
-    if (is_batched(it) && !is_kept(it))
+    if (is_batched(it) && !plan_keeps_connection(it))
         return 0;
     return it->mode == PLAN_MODE_CB ? FOREVER_MS : it->duration_s * 1000;
 }
@@ -116,8 +105,8 @@ static uint64_t surely_busy_ms(const struct plan_round *round, const struct plan
                 ms = most(ms, surely_lasts_ms(it));
             continue;
         }
-        bool is_gap = before != NULL && it->delay_ms > 0 && !is_kept(before);
-        if (!is_there || is_gap || (is_batched(it) && !is_kept(it)))
+        bool is_gap = before != NULL && it->delay_ms > 0 && !plan_keeps_connection(before);
+        if (!is_there || is_gap || (is_batched(it) && !plan_keeps_connection(it)))
             break;
         ms += surely_lasts_ms(it) + (before != NULL ? it->delay_ms : 0);
         before = it;

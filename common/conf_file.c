@@ -9,32 +9,15 @@
 #include <unistd.h>
 
 #include "common/conf_table.h"
+#include "common/file.h"
 #include "common/jtext.h"
 #include "common/str.h"
 
-static int read_fd(int fd, struct buf *out)
-{
-    char chunk[16384];
-    ssize_t n;
-
-    while (out->len <= CONF_BYTES_MAX && (n = read(fd, chunk, sizeof chunk)) != 0) {
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0)
-            buf_append(out, chunk, (size_t)n);
-    }
-    return 0;
-}
-
 static int read_file(const char *path, struct diag *d, struct buf *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int r = file_read(path, 0, CONF_BYTES_MAX, out);
 
-    if (fd < 0)
-        return -errno;
-    int r = read_fd(fd, out);
-    close(fd);
-    if (r == 0 && out->len > CONF_BYTES_MAX)
+    if (r == -EFBIG)
         r = diag_add(d, 0, 0, "found more than %d KiB of settings", CONF_BYTES_MAX / 1024);
     buf_reserve(out, 0);
     return r;

@@ -1,8 +1,33 @@
-// What both daemons do with systemd and signals: readiness, status, watchdog, listening sockets.
-// Loop thread.
+// What both daemons do: options and settings at the start; with systemd and signals, readiness,
+// status, watchdog, listening sockets. Loop thread.
 #pragma once
 
+#include <stdbool.h>
+
 #include <event2/event.h>
+
+#include "common/conf.h"
+
+struct daemon_program {
+    const char *name;        // "lps-workerd"
+    const char *usage;       // the text of --help
+    const char *path_option; // the long option of its own, which takes a path; -s is short for it
+    bool is_master;
+};
+
+struct daemon_options {
+    const char *config; // NULL: the default, which may be missing
+    const char *path;   // NULL: not named
+    bool check, print;
+};
+
+// Reads the options and the settings that they name, and opens the log. -1: go on with both; else
+// the exit code, and what is to be said was said: a mistake, help, settings that were checked.
+// Plain text off loopback is for who asked for it.
+int daemon_start(const struct daemon_program *program, int argc, char **argv,
+                 struct daemon_options *ret_options, struct conf **ret_conf);
+// The settings anew. 0; -errno, and it was logged.
+int daemon_reload(const struct daemon_options *options, struct conf **ret_conf);
 
 struct daemon;
 

@@ -93,15 +93,6 @@ bool metrics_series_is_empty(const struct metrics_series *s)
     return memcmp(s->status, no_status, sizeof no_status) == 0;
 }
 
-bool metrics_window_is_empty(const struct metrics_window *w)
-{
-    for (uint32_t i = 0; i < w->n_series; i++) {
-        if (!metrics_series_is_empty(&w->series[i]))
-            return false;
-    }
-    return true;
-}
-
 void metrics_record_error(struct metrics_series *s, enum metrics_error kind, int64_t k,
                           const char *example)
 {

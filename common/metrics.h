@@ -83,9 +83,8 @@ struct metrics_window *metrics_window_new(int64_t k, uint32_t n_series);
 void metrics_window_free(struct metrics_window *w);
 // Empty again for second k, memory kept.
 void metrics_window_reset(struct metrics_window *w, int64_t k);
-bool metrics_window_is_empty(const struct metrics_window *w); // no event and nothing in flight
 
-bool metrics_series_is_empty(const struct metrics_series *s);
+bool metrics_series_is_empty(const struct metrics_series *s); // no event and nothing in flight
 void metrics_series_done(struct metrics_series *s);
 // example may be any bytes.
 void metrics_record_error(struct metrics_series *s, enum metrics_error kind, int64_t k,

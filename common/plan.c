@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/jtext.h"
 #include "common/str.h"
@@ -214,6 +215,22 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
 bool plan_may_http2(const struct plan_iteration *iteration)
 {
     return iteration->version == PLAN_VERSION_2 && (iteration->url.tls || iteration->h2c);
+}
+
+static bool connection_says(const struct plan_iteration *it, const char *option)
+{
+    for (size_t i = 0; i < it->n_headers; i++)
+        if (strcasecmp(it->headers[i].name, "Connection") == 0 &&
+            strcasestr(it->headers[i].value, option) != NULL)
+            return true;
+    return false;
+}
+
+bool plan_keeps_connection(const struct plan_iteration *iteration)
+{
+    if (connection_says(iteration, "close"))
+        return false;
+    return iteration->version != PLAN_VERSION_1_0 || connection_says(iteration, "keep-alive");
 }
 
 uint64_t plan_max_clients(const struct plan *plan)

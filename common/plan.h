@@ -145,6 +145,9 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
 const char *plan_mode_name(enum plan_mode mode);
 // Whether the server may be asked for HTTP/2: by ALPN, or by prior knowledge.
 bool plan_may_http2(const struct plan_iteration *iteration);
+// Whether its requests leave an HTTP/1 connection open for the next: not with "Connection: close",
+// nor in HTTP/1.0 without "Connection: keep-alive".
+bool plan_keeps_connection(const struct plan_iteration *iteration);
 // Clients of the largest round, for checks of what fits: rounds run one after another.
 uint64_t plan_max_clients(const struct plan *plan);
 

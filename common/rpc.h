@@ -95,7 +95,6 @@ void rpc_call_cancel(struct rpc_call *call);
 // holds the peer. On a client the end, too, waits behind messages that were not read.
 void rpc_call_pause(struct rpc_call *call, bool paused);
 const char *rpc_call_peer(struct rpc_call *call); // "ipv4:127.0.0.1:49184", borrowed
-void *rpc_call_arg(struct rpc_call *call);
 
 // An arena for protobuf-c's unpack: one bump allocation a message; reset, not freed piecewise.
 // Unpacked messages live until the next rpc_arena_reset. A message that would need more than

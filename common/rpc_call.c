@@ -376,8 +376,3 @@ const char *rpc_call_peer(struct rpc_call *call)
         call->peer = grpc_call_get_peer(call->call);
     return call->peer;
 }
-
-void *rpc_call_arg(struct rpc_call *call)
-{
-    return call->arg;
-}

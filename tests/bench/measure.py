@@ -49,12 +49,13 @@ def tree(pid):
     return found
 
 
-def memory_kib(pid, key):
-    """Of a process tree: VmRSS, what it has, or VmHWM, the most that it had."""
+def memory_kib(pid, key, file="status"):
+    """Of a process tree: VmHWM, the most that it had, or of smaps_rollup Rss, what it has: page by page, where VmRSS may be off
+    by what each CPU has yet to add."""
     total = 0
     for one in tree(pid):
         with contextlib.suppress(OSError):
-            with open(f"/proc/{one}/status", encoding="ascii", errors="replace") as f:
+            with open(f"/proc/{one}/{file}", encoding="ascii", errors="replace") as f:
                 found = re.search(rf"^{key}:\s+(\d+)", f.read(), re.MULTILINE)
                 total += int(found[1]) if found else 0
     return total

@@ -17,11 +17,14 @@ RATIOS = {
 COSTS = {"h1-get": (2000, 2.3), "tls-get": (16000, 2.3), "h2-get": (24000, 2.4)}  # instructions, system calls
 RATE_ERROR, P50_US, P99_BETTER, BATCHED_CPU, BATCHED_P50_US = 0.001, 50, 4, 1.3, 500
 QUIET_CPUS = 0.1  # what this program and the machine's own daemons have
+SCALING = {"scaling-2k": 2000, "scaling-10k": 10000}  # requests a second
+SCALING_RATIO = 1.10  # CPU per request of 2 threads over that of 1, at most
 IDLE_KIB = {"h1": 1, "tls": 24, "h2": 64}
 NAMES = {
     "h1-get": "small GET", "h1-post1k": "POST 1 KiB", "h1-body100k": "100 KiB body", "tls-get": "TLS, small GET",
     "h2-get": "HTTP/2 over TLS", "h2-get-m10": "HTTP/2, 10 streams", "open-1k": "1,000/s", "open-10k": "10,000/s",
-    "open-30k": "30,000/s", "h1": "plain", "tls": "TLS", "h2": "HTTP/2 over TLS",
+    "open-30k": "30,000/s", "scaling-2k": "2,000/s", "scaling-10k": "10,000/s", "h1": "plain", "tls": "TLS",
+    "h2": "HTTP/2 over TLS",
 }
 
 
@@ -131,6 +134,26 @@ def idle_table(rows):
         ["protocol", "program", "KiB a connection", "MiB in all", "goal"], lines)
 
 
+def scaling_table(rows):
+    lines, row_of = [], {(row["work"], row["threads"]): row for row in rows if row["work"] in SCALING}
+    for work in SCALING:
+        one, two = (row_of.get((work, threads)) for threads in (1, 2))
+        if not one or not two:
+            continue
+        if "failed" in two:
+            lines.append([NAMES[work], *[""] * 4, held("failed", False)])
+            continue
+        ratio, (low, high) = two["ratio_vs"]["1 thread"], two["spread"]["1 thread"]
+        lines.append([NAMES[work], *(f"{row[key]:.{digits}f}" for key, digits in (("cpu_us_per_req", 1), ("sleeps_per_req", 2))
+                                     for row in (one, two)),
+                      held(f"{ratio:.2f} ({low:.2f}..{high:.2f}; <= {SCALING_RATIO:.2f})", ratio <= SCALING_RATIO)])
+    if not lines:
+        return ""
+    return ("Threads: CPU per request of lps-runner in microseconds with one thread and with two, and how often a thread slept per "
+            "request. The target shares their CPUs.\n\n"
+            + layout(["rate", "1 thread", "2 threads", "sleeps: 1", "2", "ratio"], lines))
+
+
 def cost_table(rows):
     lines = []
     for row in rows:
@@ -152,7 +175,8 @@ def disturbance(rows):
 
 
 def tables(rows):
-    return "\n\n".join(filter(None, (closed_table(rows), open_table(rows), idle_table(rows), cost_table(rows), disturbance(rows))))
+    made = (table(rows) for table in (closed_table, open_table, idle_table, scaling_table, cost_table, disturbance))
+    return "\n\n".join(filter(None, made))
 
 
 def into_readme(rows, path):

@@ -57,7 +57,7 @@ def plan(clients, iterations, **round_keys):
 class Runner:
     """A started lps-runner. `wrapper`: words before it, of a tool that watches it; `cpu`: the only one it may use."""
 
-    def __init__(self, program, text, wrapper=(), cpu=None, threads=1):
+    def __init__(self, program, text, wrapper=(), cpu=None, threads=1, timeout_ms=60000):
         pb = messages()
         ours, theirs = socket.socketpair()
         self.socket, self.rest = ours, b""
@@ -76,7 +76,7 @@ class Runner:
         start = time.monotonic_ns() + LEAD_NS
         self._send(pb.RunnerCommand(start=pb.RunnerStart(plan=json.dumps(text).encode(), start_ns=start, k_origin_ns=start,
                                                          threads=threads, seed=1, drain_ms=5000,
-                                                         http=pb.HttpSettings(timeout_ms=60000))))
+                                                         http=pb.HttpSettings(timeout_ms=timeout_ms))))
 
     def _send(self, command):
         frame = command.SerializeToString()

@@ -8,7 +8,7 @@
 //   /big/N          a body of N GiB
 //   /chunked/N      N bytes in chunks; HTTP/2: without a length
 //   /trailers       chunks and a trailer
-//   /slow-body      ten bytes, one every 100 ms
+//   /slow-body      ten bytes, one every 100 ms; /slow-body/N: N of them
 //   /headers/N      N header lines more
 //   /1xx/N          N interim answers first
 //
@@ -18,6 +18,7 @@
 //   /hang           never answers
 //   /flaky/P        closes instead of answering one request in P: number n of the path, from 0,
 //                   where splitmix64 of seed n gives a multiple of P
+//   /flaky-reset/P  the same, but as /reset
 //   /drop-after/N   answers N requests of a connection, then closes it without a word;
 //                   HTTP/2: GOAWAY that disowns the request, which may be sent again elsewhere
 //   /close          closes in mid-body; HTTP/2: GOAWAY first
@@ -42,6 +43,10 @@
 // 4096 the texts of 256 paths, 256 bytes each; at 69632 an entry of 8 bytes a request: the upper 8
 // bits say which path, the lower 56 the instant of CLOCK_MONOTONIC in ns. An entry of 0 is still
 // being written. /count is left out.
+//
+// --answers: in that file, behind the room for all entries, 16 bytes for each of them: 8 bytes, the
+// number of the connection, from 1; 8 bytes, the instant just before its answer began to go out, or
+// 0: none did.
 #include "tests/bench/target.h"
 
 #include <errno.h>
@@ -76,14 +81,14 @@ static const struct option long_options[] = {
     {"threads", 1, NULL, 't'}, {"cert", 1, NULL, 'c'},     {"key", 1, NULL, 'k'},
     {"alpn", 1, NULL, 'a'},    {"streams", 1, NULL, 'm'},  {"client-certificate", 0, NULL, 'C'},
     {"stall", 1, NULL, 'S'},   {"arrivals", 1, NULL, 'A'}, {"arrivals-max", 1, NULL, 'M'},
-    {"proxy", 0, NULL, 'P'},   {NULL, 0, NULL, 0},
+    {"proxy", 0, NULL, 'P'},   {"answers", 0, NULL, 'W'},  {NULL, 0, NULL, 0},
 };
 
 static const char usage[] =
     "usage: target [-p|--port N] [-s|--tls-port N] [--host 127.0.0.1|::1] [-t|--threads N]\n"
     "              [--cert PEM] [--key PEM] [--alpn both|h2|http/1.1|none] [--streams N]\n"
     "              [--client-certificate] [--proxy] [--stall AFTER_MS:MS]\n"
-    "              [--arrivals FILE] [--arrivals-max N]\n";
+    "              [--arrivals FILE] [--arrivals-max N] [--answers]\n";
 
 void die(const char *what)
 {
@@ -159,6 +164,9 @@ static bool take_option(int c)
     case 'P':
         options.proxy = true;
         break;
+    case 'W':
+        options.answers = true;
+        break;
     default:
         return false;
     }
@@ -205,7 +213,7 @@ int main(int argc, char **argv)
     http2_init();
     tls_open();
     if (options.arrivals != NULL)
-        stat_open(options.arrivals, options.arrivals_max);
+        stat_open(options.arrivals, options.arrivals_max, options.answers);
     start_loops();
     return 0;
 }

@@ -48,6 +48,7 @@ enum counter {
                          // included
     COUNT_BODY_BYTES,
     COUNT_FLAKY, // requests of /flaky that a close was the answer to
+    COUNT_FLAKY_RESET,
     COUNT_PROXIED,
     COUNT_TUNNELS,
     COUNT__N
@@ -56,16 +57,19 @@ enum counter {
 struct arrival {
     struct path *path; // NULL: /count, which leaves no trace
     uint64_t bytes, body_bytes;
+    uint64_t entry; // of the log
     bool http2;
 };
 
-void stat_open(const char *arrivals, uint64_t capacity);
+void stat_open(const char *arrivals, uint64_t capacity, bool with_answers);
 // Any thread. The same text gives the same path; the last one takes what is too much.
 struct path *stat_path(const char *text);
-void stat_add(enum counter counter, uint64_t n);
+uint64_t stat_add(enum counter counter, uint64_t n); // the sum
 void stat_subject(const char *cn);
 // A whole request is in; how many of its path came before.
-uint64_t stat_arrived(struct loop *l, const struct arrival *arrival);
+uint64_t stat_arrived(struct loop *l, struct arrival *arrival, uint64_t connection);
+// Its answer begins to go out.
+void stat_answered(const struct arrival *arrival);
 // JSON; its length, at most size.
 size_t stat_json(char *out, size_t size);
 
@@ -169,7 +173,7 @@ struct options {
     const char *host, *arrivals, *cert, *key, *alpn;
     uint16_t port, tls_port;
     uint64_t n_threads, arrivals_max, n_streams;
-    bool proxy, client_certificate;
+    bool proxy, client_certificate, answers;
 };
 
 extern struct options options;
@@ -190,7 +194,8 @@ enum protocol { PROTO_UNKNOWN, PROTO_HTTP1, PROTO_HTTP2, PROTO_TUNNEL };
 struct conn {
     struct source source;
     struct loop *loop;
-    int fd; // -1: closed, in the loop's dead
+    int fd;          // -1: closed, in the loop's dead
+    uint64_t number; // of all connections, from 1
     enum protocol protocol;
     SSL *ssl; // NULL: plain
     bool handshaken, readable, writable, hung_up, drained;

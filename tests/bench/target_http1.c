@@ -219,6 +219,8 @@ static void put_reply(struct conn *c)
     const struct reply *r = &c->reply;
     bool body = !c->request.is_head;
 
+    if (r->shape != SHAPE_NOTHING)
+        stat_answered(&c->request.arrival);
     switch (r->shape) {
     case SHAPE_COUNT:
         put_count(c, r);
@@ -257,6 +259,7 @@ static bool answer_known(struct conn *c)
     if (q->arrival.path != l->known_path || l->known_path == NULL || q->closes || q->is_head ||
         q->http10)
         return false;
+    stat_answered(&q->arrival);
     put_bytes(l, l->known_out, l->known_out_len);
     if (l->known_tail > 0)
         put_tail(c, block_fill, sizeof block_fill, l->known_tail);
@@ -282,7 +285,7 @@ static void answer(struct conn *c)
 {
     struct loop *l = c->loop;
     const struct request *q = &c->request;
-    uint64_t nth = stat_arrived(l, &q->arrival);
+    uint64_t nth = stat_arrived(l, &c->request.arrival, c->number);
     size_t from = l->out_len;
 
     if (q->proxied)

@@ -171,6 +171,8 @@ static void submit(struct stream *s)
 {
     struct conn *c = s->conn;
 
+    if (s->reply.shape != SHAPE_NOTHING)
+        stat_answered(&s->arrival);
     switch (s->reply.shape) {
     case SHAPE_RAW: // there is no such thing in HTTP/2
         s->reply = (struct reply){.status = 404, .shape = SHAPE_FILL, .body = 12, .sent = 12};
@@ -214,7 +216,7 @@ static void drop(struct stream *s)
 static void answer(struct stream *s)
 {
     struct conn *c = s->conn;
-    uint64_t nth = stat_arrived(c->loop, &s->arrival);
+    uint64_t nth = stat_arrived(c->loop, &s->arrival, c->number);
 
     s->reply = reply_to(s->target, c->served++, nth);
     if (s->reply.ending == END_DROP) {

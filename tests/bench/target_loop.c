@@ -157,8 +157,7 @@ static void on_listener(struct loop *l, struct source *s, uint32_t events)
     (void)events;
     while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        stat_add(COUNT_CONNECTIONS, 1);
-        conn_new(l, fd, listener->secure);
+        conn_new(l, fd, listener->secure)->number = stat_add(COUNT_CONNECTIONS, 1);
     }
 }
 

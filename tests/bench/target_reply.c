@@ -137,8 +137,9 @@ static struct reply reply_trailers(const struct asked *a)
 
 static struct reply reply_slow_body(const struct asked *a)
 {
-    (void)a;
-    return (struct reply){.status = 200, .shape = SHAPE_DRIP, .body = 10, .sent = 10};
+    uint64_t n = a->n > 0 ? a->n : 10;
+
+    return (struct reply){.status = 200, .shape = SHAPE_DRIP, .body = n, .sent = n};
 }
 
 static struct reply reply_close(const struct asked *a)
@@ -168,17 +169,30 @@ static struct reply reply_reset(const struct asked *a)
 }
 
 // splitmix64, https://prng.di.unimi.it/splitmix64.c: one in n, and always the same ones.
-static struct reply reply_flaky(const struct asked *a)
+static bool is_unlucky(const struct asked *a)
 {
     uint64_t z = (a->nth + 1) * 0x9e3779b97f4a7c15;
 
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
     z ^= z >> 31;
-    if (a->n == 0 || z % a->n != 0)
+    return a->n > 0 && z % a->n == 0;
+}
+
+static struct reply reply_flaky(const struct asked *a)
+{
+    if (!is_unlucky(a))
         return fill(SMALL);
     stat_add(COUNT_FLAKY, 1);
     return (struct reply){.shape = SHAPE_NOTHING, .ending = END_CLOSE};
+}
+
+static struct reply reply_flaky_reset(const struct asked *a)
+{
+    if (!is_unlucky(a))
+        return fill(SMALL);
+    stat_add(COUNT_FLAKY_RESET, 1);
+    return reply_reset(a);
 }
 
 static struct reply reply_headers(const struct asked *a)
@@ -221,9 +235,11 @@ static const struct route routes[] = {
     {"/delays/", .reply = reply_delays},
     {"/stall/", .max = DELAY_MAX_MS, .reply = reply_stall},
     {"/flaky/", .max = UINT32_MAX, .reply = reply_flaky},
+    {"/flaky-reset/", .max = UINT32_MAX, .reply = reply_flaky_reset},
     {"/hang", .reply = reply_hang},
     {"/chunked/", .max = ONE_TIB, .reply = reply_chunked},
     {"/slow-body", .reply = reply_slow_body},
+    {"/slow-body/", .max = UINT32_MAX, .reply = reply_slow_body},
     {"/close", .reply = reply_close},
     {"/early-close/", .max = ONE_TIB, .reply = reply_early_close},
     {"/drop-after/", .max = UINT32_MAX, .reply = reply_drop_after},

@@ -19,6 +19,10 @@ struct arrivals {
     uint64_t entry[];
 };
 
+struct answer {
+    uint64_t connection, at_ns;
+};
+
 #define ENTRY_PATH_SHIFT 56 // of an uptime, 2^56 ns are 2.2 years
 
 // Paths seen so far; only ever grows, under the lock.
@@ -28,6 +32,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char subject[128];
 static atomic_uint_fast64_t counters[COUNT__N];
 static struct arrivals *arrivals;
+static struct answer *answers; // behind the last entry; NULL: not asked for
 
 static const char *const counter_names[COUNT__N] = {
     [COUNT_CONNECTIONS] = "connections",
@@ -39,21 +44,26 @@ static const char *const counter_names[COUNT__N] = {
     [COUNT_REQUEST_BYTES] = "request_bytes",
     [COUNT_BODY_BYTES] = "body_bytes",
     [COUNT_FLAKY] = "flaky_closed",
+    [COUNT_FLAKY_RESET] = "flaky_reset",
     [COUNT_PROXIED] = "proxied",
     [COUNT_TUNNELS] = "tunnels",
 };
 
-void stat_open(const char *file, uint64_t capacity)
+void stat_open(const char *file, uint64_t capacity, bool with_answers)
 {
     size_t size = sizeof *arrivals + capacity * sizeof arrivals->entry[0];
     int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
+    if (with_answers)
+        size += capacity * sizeof *answers;
     if (fd < 0 || posix_fallocate(fd, 0, (off_t)size) != 0)
         die(file);
     arrivals = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (arrivals == MAP_FAILED)
         die(file);
     arrivals->capacity = capacity;
+    if (with_answers)
+        answers = (struct answer *)&arrivals->entry[capacity];
     close(fd);
 }
 
@@ -79,9 +89,9 @@ struct path *stat_path(const char *text)
     return &paths[i];
 }
 
-void stat_add(enum counter counter, uint64_t n)
+uint64_t stat_add(enum counter counter, uint64_t n)
 {
-    atomic_fetch_add_explicit(&counters[counter], n, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&counters[counter], n, memory_order_relaxed) + n;
 }
 
 void stat_subject(const char *cn)
@@ -94,7 +104,7 @@ void stat_subject(const char *cn)
     pthread_mutex_unlock(&lock);
 }
 
-uint64_t stat_arrived(struct loop *l, const struct arrival *a)
+uint64_t stat_arrived(struct loop *l, struct arrival *a, uint64_t connection)
 {
     if (a->path == NULL)
         return 0;
@@ -104,12 +114,21 @@ uint64_t stat_arrived(struct loop *l, const struct arrival *a)
         if (at < arrivals->capacity)
             arrivals->entry[at] =
                 (uint64_t)(a->path - paths) << ENTRY_PATH_SHIFT | (uint64_t)l->now_ns;
+        if (answers != NULL && at < arrivals->capacity)
+            answers[at].connection = connection;
+        a->entry = at;
     }
     stat_add(a->http2 ? COUNT_HTTP2 : COUNT_HTTP1, 1);
     stat_add(COUNT_REQUEST_BYTES, a->bytes);
     if (a->body_bytes > 0)
         stat_add(COUNT_BODY_BYTES, a->body_bytes);
     return atomic_fetch_add_explicit(&a->path->n, 1, memory_order_relaxed);
+}
+
+void stat_answered(const struct arrival *a)
+{
+    if (answers != NULL && a->path != NULL && a->entry < arrivals->capacity)
+        answers[a->entry].at_ns = (uint64_t)clock_now().ns;
 }
 
 size_t stat_json(char *out, size_t size)

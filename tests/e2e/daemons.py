@@ -102,9 +102,10 @@ def other_addresses_only_with_insecure(t):
     for address in ("192.0.2.1", "0.0.0.0", "::"):
         settings = {**GOOD, "Cluster": {**GOOD["Cluster"], "MasterNodeIP": address}}
         for daemon in DAEMONS:
-            process = check(t, daemon, t.file("far.json", json.dumps(settings)))
-            assert process.popen.returncode > 0, f"{daemon} started for {address}"
-            assert "Insecure" in process.err and address in process.err, process.err
+            for options in ((), ("-n",)):
+                process = check(t, daemon, t.file("far.json", json.dumps(settings)), *options)
+                assert process.popen.returncode == 2, f"{daemon} started for {address}"
+                assert "Insecure" in process.err and address in process.err, process.err
 
 
 @test

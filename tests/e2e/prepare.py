@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What is settled before the load: settings reach the runner, what cannot fit is refused, what may not fit is a warning."""
 import json
+import os
 import signal
+import subprocess
 
 from lps import main, program, test, until
 
@@ -117,6 +119,20 @@ def the_runners_warning_comes_to_the_user_and_the_journal_once(t):
     warned(lps, "mind the gap")
     lines = [line for line in cluster.workers["w1"].err.splitlines() if "mind the gap" in line]
     assert len(lines) == 1 and "event=warning" in lines[0] and lines[0].startswith("<4>"), lines
+
+
+@test
+def a_client_certificate_that_has_expired_is_a_warning(t):
+    for args in (("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=agent",
+                  "-keyout", "agent.pem", "-out", "agent.csr"),
+                 ("x509", "-req", "-in", "agent.csr", "-signkey", "agent.pem", "-days", "-1", "-out", "agent.crt")):
+        subprocess.run(["openssl", *args], cwd=t.dir, capture_output=True, check=True)
+    with open(os.path.join(t.dir, "agent.pem"), "a", encoding="utf-8") as both, \
+            open(os.path.join(t.dir, "agent.crt"), encoding="utf-8") as certificate:
+        both.write(certificate.read())
+    lps = t.lps("--local", "-u", t.target().https, "-rc", "2", "-ccp", both.name)
+    assert lps.wait() == 0, lps.err
+    warned(lps, "the client certificate for 127.0.0.1: it has expired")
 
 
 @test

@@ -155,7 +155,7 @@ static void run(struct session *s, bool acts, const uint8_t *data, size_t size, 
             output(s, step);
     }
     output(s, 65536);
-    http2_end(s->http2);
+    http2_end(s->http2, METRICS_ERROR_CLOSED, "closed by the peer");
     assert(s->n_wire == size);
     for (size_t i = 0; i < s->n_streams; i++)
         assert(!s->streams[i].is_open);

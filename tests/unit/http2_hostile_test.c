@@ -124,7 +124,7 @@ static void frame(struct buf *b, unsigned type, unsigned flags, uint32_t id, con
 static void world_close(struct world *w)
 {
     output(w);
-    http2_end(w->client);
+    http2_end(w->client, METRICS_ERROR_CLOSED, "closed by the peer");
     assert_int_equal(w->streams[0].n_over, 1);
     assert_int_equal(w->streams[1].n_over, 1);
     http2_free(w->client);

@@ -336,7 +336,7 @@ static void pump(void)
 
 static void world_close(void)
 {
-    http2_end(w.client);
+    http2_end(w.client, METRICS_ERROR_CLOSED, "closed by the peer");
     for (size_t i = 0; i < N_MOST; i++)
         assert_true(w.seen[i].n_end + w.seen[i].n_fail <= 1);
     assert_int_equal(w.wire + w.other_wire, w.fed);
@@ -476,13 +476,15 @@ static void an_early_answer_stops_the_upload(void **unused)
     world_close();
 }
 
-static void room_is_a_hundred_until_the_server_says(void **unused)
+static void room_is_one_until_the_server_says(void **unused)
 {
     (void)unused;
     world_open(65536, 65536);
     world_serve(3);
-    assert_int_equal(http2_room(w.client), 100);
+    assert_int_equal(http2_room(w.client), 1);
+    assert_false(http2_has_settings(w.client));
     pump();
+    assert_true(http2_has_settings(w.client));
     assert_int_equal(http2_room(w.client), 3);
     for (size_t i = 0; i < 3; i++)
         get(i, "/hold");
@@ -496,12 +498,16 @@ static void room_is_a_hundred_until_the_server_says(void **unused)
 
 static void streams_beyond_a_limit_learnt_late_wait_their_turn(void **unused)
 {
+    const nghttp2_settings_entry fewer = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2};
+
     (void)unused;
     world_open(65536, 65536);
-    world_serve(2);
+    world_serve(100);
+    pump();
     for (size_t i = 0; i < 100; i++)
         get(i, "/");
     assert_int_equal(http2_room(w.client), 0);
+    assert_int_equal(nghttp2_submit_settings(w.server, 0, &fewer, 1), 0);
     const uint8_t *said;
     ssize_t n = nghttp2_session_mem_send(w.server, &said);
     feed(said, (size_t)n);
@@ -524,6 +530,7 @@ static void a_refused_stream_was_not_processed(void **unused)
     (void)unused;
     world_open(65536, 65536);
     world_serve(0);
+    pump();
     get(0, "/refuse");
     get(1, "/reset");
     get(2, "/");
@@ -542,6 +549,7 @@ static void goaway_spares_the_streams_before_it(void **unused)
     (void)unused;
     world_open(65536, 65536);
     world_serve(0);
+    pump();
     for (size_t i = 0; i < 3; i++)
         get(i, i == 0 ? "/" : "/hold");
     n = http2_output(w.client, out, sizeof out);
@@ -555,9 +563,38 @@ static void goaway_spares_the_streams_before_it(void **unused)
     assert_int_equal(w.seen[1].n_fail, 0);
     expect_fail(2, METRICS_ERROR_RESET, true, "not processed: the server sent GOAWAY");
     expect_fail(3, METRICS_ERROR_RESET, true, "not processed: the server sent GOAWAY");
-    http2_end(w.client);
+    http2_end(w.client, METRICS_ERROR_CLOSED, "closed by the peer");
     expect_fail(1, METRICS_ERROR_CLOSED, false, "connection closed by the peer: NO_ERROR");
     world_close();
+}
+
+static void the_end_after_a_goaway_has_its_reason(void **unused)
+{
+    static const struct {
+        uint32_t code;
+        const char *text, *why;
+    } rows[] = {
+        {NGHTTP2_NO_ERROR, "", "connection closed by the peer: NO_ERROR"},
+        {NGHTTP2_ENHANCE_YOUR_CALM, "too\nmany",
+         "connection closed by the peer: ENHANCE_YOUR_CALM: too?many"},
+        {0xdead, "", "connection closed by the peer: unknown code"},
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world_open(65536, 65536);
+        world_serve(0);
+        get(0, "/hold");
+        pump();
+        assert_int_equal(nghttp2_submit_goaway(w.server, 0, w.id[0], rows[i].code,
+                                               (const uint8_t *)rows[i].text, strlen(rows[i].text)),
+                         0);
+        pump();
+        assert_int_equal(w.seen[0].n_fail, 0);
+        http2_end(w.client, METRICS_ERROR_RESET, "Connection reset by peer");
+        expect_fail(0, METRICS_ERROR_RESET, false, rows[i].why);
+        world_close();
+    }
 }
 
 static void a_notice_of_shutdown_takes_no_new_stream(void **unused)
@@ -583,6 +620,7 @@ static void a_head_at_the_limit_is_taken_and_one_beyond_refused(void **unused)
     (void)unused;
     world_open(0, 65536);
     world_serve(0);
+    pump();
     get(0, "/huge");
     get(1, "/huge+");
     get(2, "/");
@@ -627,11 +665,11 @@ static void the_end_of_the_connection_fails_what_is_open(void **unused)
     get(0, "/hold");
     pump();
     get(1, "/"); // never output, so the server cannot have seen it
-    http2_end(w.client);
-    expect_fail(0, METRICS_ERROR_CLOSED, false, "connection closed by the peer");
-    expect_fail(1, METRICS_ERROR_CLOSED, true, "connection closed by the peer");
+    http2_end(w.client, METRICS_ERROR_CLOSED, "closed by the peer");
+    expect_fail(0, METRICS_ERROR_CLOSED, false, "closed by the peer");
+    expect_fail(1, METRICS_ERROR_CLOSED, true, "closed by the peer");
     assert_true(http2_is_over(w.client));
-    http2_end(w.client);
+    http2_end(w.client, METRICS_ERROR_CLOSED, "closed by the peer");
     world_close();
 }
 
@@ -664,10 +702,11 @@ int main(void)
         cmocka_unit_test(a_small_output_buffer_changes_nothing),
         cmocka_unit_test(a_body_larger_than_the_window_waits_for_it),
         cmocka_unit_test(an_early_answer_stops_the_upload),
-        cmocka_unit_test(room_is_a_hundred_until_the_server_says),
+        cmocka_unit_test(room_is_one_until_the_server_says),
         cmocka_unit_test(streams_beyond_a_limit_learnt_late_wait_their_turn),
         cmocka_unit_test(a_refused_stream_was_not_processed),
         cmocka_unit_test(goaway_spares_the_streams_before_it),
+        cmocka_unit_test(the_end_after_a_goaway_has_its_reason),
         cmocka_unit_test(a_notice_of_shutdown_takes_no_new_stream),
         cmocka_unit_test(a_head_at_the_limit_is_taken_and_one_beyond_refused),
         cmocka_unit_test(a_cancelled_stream_is_silent),

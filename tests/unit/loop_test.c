@@ -133,6 +133,30 @@ static void timeouts_expire_in_order_unless_removed(void **unused)
     loop_fifo_remove(&late.timeout);
 }
 
+static struct numbered awaited = {.number = 1};
+
+static void on_in_time(struct loop_post *post)
+{
+    (void)post;
+    loop_fifo_remove(&awaited.timeout);
+    note(2);
+}
+
+// The thread was kept from its loop while both happened.
+static void what_came_before_a_timeout_was_seen_is_in_time(void **unused)
+{
+    struct loop_post post = {.on_post = on_in_time};
+    struct loop_fifo fifo;
+
+    (void)unused;
+    n_expected = 1;
+    loop_fifo_init(loop, &fifo, 0, on_expire);
+    loop_fifo_add(loop, &fifo, &awaited.timeout);
+    loop_post(loop, &post);
+    loop_run(loop);
+    assert_int_equal(order[0], 2);
+}
+
 enum { POSTS = 500 };
 
 static void *poster(void *arg)
@@ -172,6 +196,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_timer_may_set_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timeouts_expire_in_order_unless_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_came_before_a_timeout_was_seen_is_in_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(posts_of_a_thread_keep_their_order, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,40 +22,42 @@ static void every_kind_has_a_name_of_its_own(void **unused)
     }
 }
 
-static void any_event_makes_a_window_not_empty(void **unused)
+static void any_event_makes_a_series_not_empty(void **unused)
 {
-    struct metrics_window *w = metrics_window_new(0, 2);
+    struct metrics_window *w = metrics_window_new(0, 1);
+    struct metrics_series *s = &w->series[0];
 
     (void)unused;
-    assert_true(metrics_window_is_empty(w));
-    w->series[1].n.in_flight = 1;
-    assert_false(metrics_window_is_empty(w));
+    assert_true(metrics_series_is_empty(s));
+    s->n.in_flight = 1;
+    assert_false(metrics_series_is_empty(s));
     metrics_window_reset(w, 1);
-    assert_true(metrics_window_is_empty(w));
-    w->series[1].status[599] = 1;
-    assert_false(metrics_window_is_empty(w));
+    assert_true(metrics_series_is_empty(s));
+    s->status[599] = 1;
+    assert_false(metrics_series_is_empty(s));
     metrics_window_reset(w, 2);
-    assert_true(metrics_window_is_empty(w));
-    metrics_record_error(&w->series[0], METRICS_ERROR_LOCAL, 2, "");
-    assert_false(metrics_window_is_empty(w));
+    assert_true(metrics_series_is_empty(s));
+    metrics_record_error(s, METRICS_ERROR_LOCAL, 2, "");
+    assert_false(metrics_series_is_empty(s));
     metrics_window_reset(w, 3);
-    assert_true(metrics_window_is_empty(w));
-    hist_record(&w->series[0].latency[METRICS_TTFB], 0);
-    assert_false(metrics_window_is_empty(w));
+    assert_true(metrics_series_is_empty(s));
+    hist_record(&s->latency[METRICS_TTFB], 0);
+    assert_false(metrics_series_is_empty(s));
     metrics_window_reset(w, 4);
-    assert_true(metrics_window_is_empty(w));
+    assert_true(metrics_series_is_empty(s));
     assert_int_equal(w->k, 4);
     metrics_window_free(w);
     metrics_window_free(NULL);
 }
 
-static void a_window_without_series_is_empty(void **unused)
+static void a_window_may_have_no_series(void **unused)
 {
     struct metrics_window *w = metrics_window_new(0, 0);
 
     (void)unused;
-    assert_true(metrics_window_is_empty(w));
+    assert_int_equal(w->n_series, 0);
     metrics_window_reset(w, 1);
+    assert_int_equal(w->k, 1);
     metrics_window_free(w);
 }
 
@@ -189,8 +191,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_a_name_of_its_own),
-        cmocka_unit_test(any_event_makes_a_window_not_empty),
-        cmocka_unit_test(a_window_without_series_is_empty),
+        cmocka_unit_test(any_event_makes_a_series_not_empty),
+        cmocka_unit_test(a_window_may_have_no_series),
         cmocka_unit_test(an_error_keeps_its_first_example_and_both_ends),
         cmocka_unit_test(an_example_is_cut_in_whole_characters),
         cmocka_unit_test(merged_errors_keep_the_earliest_example),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/pem.h>
 
 #include "common/str.h"
 #include "worker/cli/plan_build.h"
@@ -310,25 +311,53 @@ static void a_payload_file_must_be_there(void **state)
 
 #define S "-u", "https://127.0.0.1/"
 
+// A self-signed certificate with its key, in PEM; its path is the caller's to free.
+static char *write_identity(const char *password)
+{
+    char *path = xstrdup("/tmp/lps-identity-XXXXXX");
+    FILE *f = fdopen(mkstemp(path), "w");
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+
+    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+    X509_set_pubkey(cert, key);
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_X509(f, cert), 1);
+    assert_int_equal(
+        PEM_write_PKCS8PrivateKey(f, key, password != NULL ? EVP_aes_128_cbc() : NULL, password,
+                                  password != NULL ? (int)strlen(password) : 0, NULL, NULL),
+        1);
+    fclose(f);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return path;
+}
+
 static void a_certificate_travels_by_its_hash(void **state)
 {
-    const char *path = payload_path;
+    char *plain = write_identity(NULL), *locked = write_identity("pw");
 
     (void)state;
-    builds(S, "-ccp", path, "-ccpw", "pw");
-    assert_string_equal(iteration()->certificate,
-                        "fcd85e9c993cd598fe7a2088e571af403a43adbc2ff8a39a4e67aec0dc69d960");
+    builds(S, "-ccp", locked, "-ccpw", "pw");
     assert_string_equal(iteration()->certificate_password, "pw");
     assert_int_equal(built.n_files, 1);
     assert_string_equal(built.files[0].sha256, iteration()->certificate);
-    assert_int_equal(built.files[0].len, 4);
+    assert_memory_equal(built.files[0].bytes, "-----BEGIN ", 11);
 
-    builds(S, "-ccp", "/dev/null", "-p", path_word);
+    builds(S, "-ccp", plain, "-p", path_word);
     assert_int_equal(built.n_files, 2);
     assert_string_equal(built.files[0].sha256, iteration()->payload_file);
     assert_string_equal(built.files[1].sha256, iteration()->certificate);
-    assert_int_equal(built.files[1].len, 0);
     assert_null(iteration()->certificate_password);
+
+    refuses("-ccp: cannot use", S, "-ccp", locked, "-ccpw", "other");
+    refuses("-ccp: found a certificate and an URL with http://", U, "-ccp", plain);
+    refuses("-ccpw: placeholders are not supported yet", S, "-ccp", plain, "-ccpw", "$pw");
+    remove(plain);
+    remove(locked);
+    free(plain);
+    free(locked);
 }
 
 static void a_certificate_must_be_there_and_of_use(void **state)
@@ -339,9 +368,8 @@ static void a_certificate_must_be_there_and_of_use(void **state)
     refuses("-ccp: /dev/zero has more than 32 MiB", S, "-ccp", "/dev/zero");
     refuses("-ccp: with the other file, /dev/zero has more than 32 MiB", S, "-p", path_word, "-ccp",
             "/dev/zero");
-    refuses("-ccp: found a certificate and an URL with http://", U, "-ccp", payload_path);
+    refuses("-ccp: cannot use", S, "-ccp", payload_path);
     refuses("-ccpw: found a password without a certificate", S, "-ccpw", "pw");
-    refuses("-ccpw: placeholders are not supported yet", S, "-ccp", payload_path, "-ccpw", "$pw");
 }
 
 static void an_empty_payload_is_none(void **state)

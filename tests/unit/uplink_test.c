@@ -11,9 +11,9 @@
 
 #include "common/clock.h"
 #include "common/str.h"
+#include "tests/unit/wait.h"
 
-#define GIVE_UP_S 30 // only for what should never happen
-#define BOOT      "11111111-2222-3333-4444-555555555555"
+#define BOOT "11111111-2222-3333-4444-555555555555"
 
 // A master that does as it is told, and the uplink to it.
 struct fixture {
@@ -22,7 +22,6 @@ struct fixture {
     struct rpc_server *server; // NULL: nobody listens
     struct conf *conf;
     struct uplink *uplink;
-    bool stopped, gave_up;
     enum { WELCOME, REFUSE, SAY_NOTHING, CLOCK_FIRST, NO_MESSAGE, WELCOME_TWICE } behaviour;
     struct rpc_call *call; // the master's end, newest
     int n_hellos, n_pings, n_sessions_over;
@@ -156,44 +155,12 @@ static void on_clock(void *arg)
 static const struct uplink_ops ops = {
     .on_up = on_up, .on_down = on_down, .on_message = on_message, .on_clock = on_clock};
 
-// --- Time ---
-
-static void on_give_up(evutil_socket_t fd, short what, void *arg)
-{
-    struct fixture *f = arg;
-
-    (void)fd;
-    (void)what;
-    f->gave_up = true;
-}
-
-// Runs the loop until *what >= at_least.
-static void wait_for(struct fixture *f, const int *what, int at_least)
-{
-    struct timeval limit = {GIVE_UP_S, 0};
-    struct event *timer = evtimer_new(f->base, on_give_up, f);
-
-    event_add(timer, &limit);
-    while (*what < at_least && !f->gave_up)
-        event_base_loop(f->base, EVLOOP_ONCE);
-    event_free(timer);
-    assert_false(f->gave_up);
-}
-
-static void on_stopped(void *arg)
-{
-    struct fixture *f = arg;
-
-    f->stopped = true;
-}
+// --- The fixture ---
 
 static void stop_master(struct fixture *f)
 {
-    f->stopped = false;
-    rpc_server_shutdown(f->server, 0, on_stopped, f);
+    wait_for_shutdown(f->base, f->server, 0);
     f->server = NULL;
-    while (!f->stopped)
-        event_base_loop(f->base, EVLOOP_ONCE);
 }
 
 static void start_master(struct fixture *f, uint16_t port)
@@ -245,12 +212,12 @@ static void hello_brings_welcome_and_the_clock_follows(void **state)
     begin(&f);
     connect_uplink(&f);
     assert_false(uplink_is_up(f.uplink));
-    wait_for(&f, &f.n_ups, 1);
+    wait_for(f.base, &f.n_ups, 1);
     assert_true(uplink_is_up(f.uplink));
     assert_null(uplink_trouble(f.uplink));
     assert_string_equal(f.node, "w1");
     assert_int_equal(uplink_map(f.uplink, BOOT, 0, &own_ns, &error_ns), -EAGAIN);
-    wait_for(&f, &f.n_clocks, 1);
+    wait_for(f.base, &f.n_clocks, 1);
     int64_t boot_ns = clock_boot_now().ns, now_ns = clock_now().ns;
     assert_int_equal(uplink_map(f.uplink, BOOT, boot_ns, &own_ns, &error_ns), 0);
     // The two readings are apart by what this process was interrupted between them.
@@ -259,7 +226,7 @@ static void hello_brings_welcome_and_the_clock_follows(void **state)
     assert_int_equal(uplink_map(f.uplink, BOOT, INT64_MIN, &own_ns, &error_ns), -ESTALE);
     assert_int_equal(uplink_map(f.uplink, BOOT, INT64_MAX, &own_ns, &error_ns), -ESTALE);
     assert_int_equal(uplink_map(f.uplink, BOOT, INT64_MAX / 2, &own_ns, &error_ns), 0);
-    wait_for(&f, &f.n_pings, 12); // the burst, then heartbeats
+    wait_for(f.base, &f.n_pings, 12); // the burst, then heartbeats
     assert_true(f.last_samples >= 8);
     assert_int_equal(f.n_clocks, 1);
     end(&f);
@@ -274,7 +241,7 @@ static void an_outage_is_told_once_for_each_reason(void **state)
     begin(&f);
     stop_master(&f);
     connect_uplink(&f);
-    wait_for(&f, &f.n_downs, 4);
+    wait_for(f.base, &f.n_downs, 4);
     assert_int_equal(f.n_fresh, 1);
     snprintf(expected, sizeof expected, "master 127.0.0.1:%d: Connection refused (after ",
              (int)f.conf->cluster.grpc_port);
@@ -290,16 +257,16 @@ static void the_same_instance_comes_back_after_a_loss(void **state)
     (void)state;
     begin(&f);
     connect_uplink(&f);
-    wait_for(&f, &f.n_ups, 1);
+    wait_for(f.base, &f.n_ups, 1);
     rpc_call_finish(f.call, RPC_UNAVAILABLE, "going down");
-    wait_for(&f, &f.n_downs, 1);
+    wait_for(f.base, &f.n_downs, 1);
     assert_false(uplink_is_up(f.uplink));
     assert_non_null(strstr(f.trouble, "going down"));
-    wait_for(&f, &f.n_ups, 2);
+    wait_for(f.base, &f.n_ups, 2);
     assert_null(uplink_trouble(f.uplink));
     assert_memory_equal(f.instance[0], f.instance[1], 16);
     rpc_call_finish(f.call, RPC_UNAVAILABLE, "going down");
-    wait_for(&f, &f.n_fresh, 2); // the same reason, but another outage
+    wait_for(f.base, &f.n_fresh, 2); // the same reason, but another outage
     end(&f);
 }
 
@@ -312,9 +279,9 @@ static void a_master_that_appears_later_is_found(void **state)
     uint16_t port = (uint16_t)f.conf->cluster.grpc_port;
     stop_master(&f);
     connect_uplink(&f);
-    wait_for(&f, &f.n_downs, 2);
+    wait_for(f.base, &f.n_downs, 2);
     start_master(&f, port);
-    wait_for(&f, &f.n_ups, 1);
+    wait_for(f.base, &f.n_ups, 1);
     end(&f);
 }
 
@@ -326,7 +293,7 @@ static void a_refusal_is_told_in_the_masters_words(void **state)
     begin(&f);
     f.behaviour = REFUSE;
     connect_uplink(&f);
-    wait_for(&f, &f.n_downs, 2);
+    wait_for(f.base, &f.n_downs, 2);
     assert_non_null(strstr(f.trouble, "two workers are called w1"));
     assert_int_equal(f.n_fresh, 1);
     end(&f);
@@ -349,7 +316,7 @@ static void a_master_against_the_protocol_is_left(void **state)
         begin(&f);
         f.behaviour = cases[i].behaviour;
         connect_uplink(&f);
-        wait_for(&f, &f.n_downs, 1);
+        wait_for(f.base, &f.n_downs, 1);
         if (strstr(f.trouble, cases[i].trouble) == NULL)
             fail_msg("found \"%s\", expected \"%s\"", f.trouble, cases[i].trouble);
         end(&f);
@@ -365,8 +332,8 @@ static void a_master_that_says_nothing_is_left(void **state)
     f.conf->cluster.connect_timeout_ms = 100;
     f.behaviour = SAY_NOTHING;
     connect_uplink(&f);
-    wait_for(&f, &f.n_downs, 1);
-    wait_for(&f, &f.n_hellos, 1);
+    wait_for(f.base, &f.n_downs, 1);
+    wait_for(f.base, &f.n_hellos, 1);
     assert_int_equal(f.n_ups, 0);
     end(&f);
 }
@@ -383,10 +350,10 @@ static void nothing_is_sent_while_it_is_down(void **state)
     m.cancel = &c;
     connect_uplink(&f);
     assert_int_equal(uplink_send(f.uplink, &m), -EPIPE);
-    wait_for(&f, &f.n_ups, 1);
+    wait_for(f.base, &f.n_ups, 1);
     assert_int_equal(uplink_send(f.uplink, &m), 0);
     rpc_call_finish(f.call, RPC_UNAVAILABLE, "");
-    wait_for(&f, &f.n_downs, 1);
+    wait_for(f.base, &f.n_downs, 1);
     assert_int_equal(uplink_send(f.uplink, &m), -EPIPE);
     end(&f);
 }
@@ -398,10 +365,10 @@ static void freed_it_calls_nobody(void **state)
     (void)state;
     begin(&f);
     connect_uplink(&f);
-    wait_for(&f, &f.n_ups, 1);
+    wait_for(f.base, &f.n_ups, 1);
     uplink_free(f.uplink);
     f.uplink = NULL;
-    wait_for(&f, &f.n_sessions_over, 1);
+    wait_for(f.base, &f.n_sessions_over, 1);
     assert_int_equal(f.n_downs, 0);
     uplink_free(NULL);
     end(&f);

@@ -91,7 +91,8 @@ static void an_empty_window_survives_the_wire(void **unused)
     assert_int_equal(msg->n_series, 0);
     assert_int_equal(wire_window_decode(msg, 2, &copy), 0);
     assert_int_equal(copy->k, -1);
-    assert_true(metrics_window_is_empty(copy));
+    assert_true(metrics_series_is_empty(&copy->series[0]));
+    assert_true(metrics_series_is_empty(&copy->series[1]));
     lps__v1__window__free_unpacked(msg, NULL);
     metrics_window_free(copy);
     metrics_window_free(w);

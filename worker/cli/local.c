@@ -229,13 +229,14 @@ static int run(struct local *l, const struct conf *conf, const struct plan_build
     struct event *on_term = evsignal_new(l->base, SIGTERM, on_signal, l);
     int code;
 
+    // Before there is a run: a Ctrl-C that comes early ends it as a later one does.
+    event_add(on_int, NULL);
+    event_add(on_term, NULL);
     int r = start_runner(l, conf, b, http);
     if (r < 0) {
         screen_error("cannot start %s: %s", spawn_runner_path(), strerror(-r));
         code = RESULT_CLUSTER;
     } else {
-        event_add(on_int, NULL);
-        event_add(on_term, NULL);
         event_base_dispatch(l->base);
         code = finish(l);
     }

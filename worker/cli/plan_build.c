@@ -1,15 +1,14 @@
 #include "worker/cli/plan_build.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
+#include "common/file.h"
+#include "common/identity.h"
 #include "common/str.h"
 
 void plan_build_done(struct plan_build *b)
@@ -166,30 +165,6 @@ out:
     return r;
 }
 
-static int read_all(int fd, size_t max, struct buf *out)
-{
-    char chunk[65536];
-    ssize_t n;
-
-    while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
-        buf_append(out, chunk, (size_t)n);
-        if (out->len > max)
-            return -EFBIG;
-    }
-    return n < 0 ? -errno : 0;
-}
-
-static int read_file(const char *path, size_t max, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -errno;
-    int r = read_all(fd, max, out);
-    close(fd);
-    return r;
-}
-
 // The file's name in the plan into *ret_sha256, borrowed from b until the next call.
 static int add_file(enum options_id id, const char *path, const struct options *o, struct diag *d,
                     struct plan_build *b, const char **ret_sha256)
@@ -200,7 +175,7 @@ static int add_file(enum options_id id, const char *path, const struct options *
 
     for (size_t i = 0; i < b->n_files; i++)
         max -= b->files[i].len;
-    int r = read_file(path, max, &content);
+    int r = file_read(path, 0, max, &content);
     if (r < 0) {
         buf_done(&content);
         if (r == -EFBIG)
@@ -239,6 +214,24 @@ static int add_payload(const struct options *o, json_t *request, struct diag *d,
     return 0;
 }
 
+// What no worker could use is refused before anything is submitted.
+static int check_certificate(const char *path, const struct options *o, struct diag *d,
+                             const struct plan_build *b)
+{
+    const struct plan_build_file *file = &b->files[b->n_files - 1];
+    struct identity identity;
+    char why[160];
+
+    int r =
+        identity_read(file->bytes, file->len, options_text(o, OPTIONS_CERTIFICATE_PASSWORD, NULL),
+                      &identity, why, sizeof(why));
+    if (r < 0)
+        return diag_add(d, 0, 0, "%s: cannot use %s: %s", spelling(o, OPTIONS_CERTIFICATE_PATH),
+                        path, why);
+    identity_done(&identity);
+    return 0;
+}
+
 static int add_certificate(const struct options *o, json_t *request, struct diag *d,
                            struct plan_build *b)
 {
@@ -250,6 +243,8 @@ static int add_certificate(const struct options *o, json_t *request, struct diag
     if (path == NULL)
         return 0;
     int r = add_file(OPTIONS_CERTIFICATE_PATH, path, o, d, b, &sha256);
+    if (r == 0)
+        r = check_certificate(path, o, d, b);
     if (r == 0)
         json_object_set_new(request, "clientCertificate", json_string(sha256));
     return r;

@@ -87,6 +87,11 @@ bool channel_is_worn(const struct channel *ch)
            loop_now(net->loop) - ch->opened_ns >= net->config.lifetime_ns;
 }
 
+bool channel_is_known(const struct channel *ch)
+{
+    return is_http2(ch) ? http2_has_settings(ch->http2.session) : ch->protocol == CHANNEL_HTTP1;
+}
+
 static void set_ready(struct channel *ch, bool can)
 {
     ch->is_ready = can;
@@ -312,7 +317,9 @@ static void on_stream_fail(void *stream, enum metrics_error kind, const char *wh
     unlink_stream(x);
     ch->is_refusing |= unprocessed; // it goes out on another connection
     channel_settle(ch);
-    client_on_failure(x, kind, why, unprocessed || may_go_again(x, kind));
+    // A reset of the stream alone is an answer; with the whole connection gone it may be none.
+    bool lost = http2_is_over(ch->http2.session) && may_go_again(x, kind);
+    client_on_failure(x, kind, why, unprocessed || lost);
 }
 
 static void on_wire(void *stream, size_t n, void *arg)
@@ -402,17 +409,8 @@ static void send_http2(struct channel *ch, struct exchange *x)
 // All streams end; the connection is no more.
 static void fail_http2(struct channel *ch, enum metrics_error kind, const char *why)
 {
-    // Nothing new comes onto it meanwhile.
-    list_remove(&ch->link);
-    list_append(&ch->client->busy, &ch->link);
-    ch->is_ready = false;
     hold(ch);
-    while (!ch->is_gone && !list_is_empty(&ch->http2.streams)) {
-        struct exchange *x = container_of(ch->http2.streams.next, struct exchange, link);
-        unlink_stream(x);
-        http2_cancel(ch->http2.session, x->stream);
-        client_on_failure(x, kind, why, may_go_again(x, kind));
-    }
+    http2_end(ch->http2.session, kind, why);
     if (release(ch))
         channel_close(ch);
 }

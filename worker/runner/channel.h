@@ -67,6 +67,8 @@ void channel_close(struct channel *ch); // without a word to its exchanges
 struct exchange *channel_take(struct channel *ch);
 // It is to take no more requests: too old, or its server said so.
 bool channel_is_worn(const struct channel *ch);
+// How many requests it takes at once is known. Until then it may turn out to have room for all.
+bool channel_is_known(const struct channel *ch);
 // Into the list that fits what it can do now; closed when it is worn and nobody needs it.
 void channel_settle(struct channel *ch);
 extern const struct conn_ops channel_conn_ops;

@@ -82,8 +82,7 @@ static bool may_open(const struct client *c, uint32_t origin)
         const struct channel *ch = of_link(at);
         if (ch->conn.origin != origin)
             continue;
-        // It may turn out to have room for all.
-        if (may_http2 && ch->protocol == CHANNEL_CONNECTING)
+        if (may_http2 && !channel_is_known(ch))
             return false;
         n++;
     }

@@ -293,19 +293,31 @@ static void begin_tunnel(struct conn *c)
         fail_errno(c, ENOBUFS);
 }
 
+// What comes behind the proxy's answer is the server's, and stays in the socket: only what the
+// answer takes of the bytes that wait is read.
+static enum http1_result read_answer(struct conn *c, size_t waiting)
+{
+    char *buffer = loop_buffer(loop_of(c));
+    size_t used;
+    enum http1_result result = http1_feed(&c->tunnel->answer, buffer, waiting, &used);
+
+    sock_recv(c->fd, buffer, used);
+    return result;
+}
+
 static void go_on_tunnel(struct conn *c)
 {
-    char *buffer = loop_buffer(loop_of(c)), why[METRICS_EXAMPLE_MAX + 1];
+    char why[METRICS_EXAMPLE_MAX + 1];
     ssize_t n;
-    size_t used;
 
-    while ((n = sock_recv(c->fd, buffer, LOOP_BUFFER_SIZE)) > 0) {
-        enum http1_result result = http1_feed(&c->tunnel->answer, buffer, (size_t)n, &used);
+    while ((n = recv(c->fd, loop_buffer(loop_of(c)), LOOP_BUFFER_SIZE, MSG_PEEK)) > 0) {
+        enum http1_result result = read_answer(c, (size_t)n);
         unsigned status = c->tunnel->answer.status;
         if (result == HTTP1_MORE)
             continue;
-        if (result == HTTP1_DONE && status / 100 == 2 && used == (size_t)n) {
+        if (result == HTTP1_DONE && status / 100 == 2) {
             drop_tunnel(c);
+            c->is_early = true; // no edge comes for what is left in the socket
             begin_tls(c);
             return;
         }
@@ -313,13 +325,13 @@ static void go_on_tunnel(struct conn *c)
             snprintf(why, sizeof why, "the proxy answered %u to CONNECT", status);
         else
             snprintf(why, sizeof why, "the proxy: %s", c->tunnel->answer.why);
-        fail(c, result == HTTP1_DONE ? METRICS_ERROR_REFUSED : METRICS_ERROR_PROTOCOL, why);
+        fail(c, result == HTTP1_DONE ? METRICS_ERROR_REFUSED : c->tunnel->answer.error, why);
         return;
     }
     if (n == 0)
         fail(c, METRICS_ERROR_CLOSED, "closed by the proxy before it answered");
-    else if (n != -EAGAIN && n != -EINTR)
-        fail_errno(c, (int)-n);
+    else if (errno != EAGAIN && errno != EINTR)
+        fail_errno(c, errno);
 }
 
 static void tcp_is_up(struct conn *c)
@@ -585,6 +597,9 @@ static void read_some(struct conn *c)
         const char *bytes;
         ssize_t n = receive(c, &bytes);
         if (n > 0) {
+            // A close_notify right behind: no edge of the socket will tell of it.
+            if (c->tls != NULL)
+                c->peer_closed |= tls_has_early(c->tls);
             // One read is enough where the answer is over. Where it is not, only an empty socket
             // tells that no reset is hidden behind the data, of which no second edge would come.
             if (!ops->on_data(c, bytes, (size_t)n))
@@ -667,6 +682,7 @@ struct conn_net *conn_net_new(const struct conn_net_config *config, char *why, s
     bool tls = false;
 
     net->config = *config;
+    net->next_source = config->first_source;
     for (uint32_t i = 0; i < config->n_origins; i++)
         tls |= config->origins[i].tls;
     if (tls && (net->tls = tls_net_new(&config->tls, why, size)) == NULL) {

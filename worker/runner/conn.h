@@ -48,6 +48,7 @@ struct conn_net_config {
     uint16_t proxy_port;
     const union resolve_address *sources; // local addresses, taken in turn; borrowed
     uint32_t n_sources;                   // 0: the system chooses
+    uint32_t first_source;                // where the turn begins
     int64_t connect_ns;                   // TCP, proxy and TLS may take so long; 0: no limit
 };
 

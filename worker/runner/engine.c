@@ -351,6 +351,7 @@ static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k, c
         return false;
     client.conn.loop = t->loop;
     client.conn.resolve = e->resolve;
+    client.conn.first_source = t->index;
     t->net = client_net_new(&client, why, size);
     if (t->net == NULL)
         return false;

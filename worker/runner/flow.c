@@ -6,8 +6,11 @@
 #include "common/str.h"
 #include "worker/runner/sched.h"
 
-// The least sleep of batched pacing.
-#define QUANTUM_NS (500 * NS_PER_US)
+// The least sleep: what is due meanwhile is sent after it. A wake-up costs as much as a request.
+static const int64_t quantum_ns[] = {
+    [PLAN_PACING_PRECISE] = 50 * NS_PER_US,
+    [PLAN_PACING_BATCHED] = 500 * NS_PER_US,
+};
 // Requests sent in one pass of the loop, before answers have their turn.
 #define PASS_MAX 64
 // How long a request waits for one in flight to be over before it counts as dropped: longer than a
@@ -128,12 +131,14 @@ static void send_due(struct stream *s)
     }
     if (s->is_waiting)
         due += PATIENCE_NS;
-    else if (f->config.round->pacing == PLAN_PACING_BATCHED && due > now)
-        earliest = now + QUANTUM_NS;
-    if (any)
+    else if (due > now)
+        earliest = now + quantum_ns[f->config.round->pacing];
+    if (any) {
         loop_timer_set(loop, &s->timer, due > earliest ? due : earliest);
-    else
-        f->n_active--;
+        return;
+    }
+    loop_timer_clear(loop, &s->timer); // it may have been set to wait for a seat
+    f->n_active--;
 }
 
 static void on_due(struct loop_timer *timer)

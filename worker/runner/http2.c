@@ -12,6 +12,8 @@
 #define FRAME_HEAD 9         // RFC 9113 section 4.1
 #define PREFACE    24        // section 3.4
 #define WINDOW     (1 << 30) // so that WINDOW_UPDATE is rare: nothing that comes is kept
+// Those that cross our SETTINGS are refused one by one, and nghttp2 sets no limit to its refusals.
+#define PUSHES_MAX 100
 // HPACK's cost of a field beside its bytes (RFC 7541 section 4.1): an indexed one is a byte on the
 // wire, and must not come for nothing.
 #define FIELD_OVERHEAD 32
@@ -44,16 +46,16 @@ struct http2 {
     const struct http2_ops *ops;
     void *arg;
     struct list open, spare;
-    uint32_t n_open;
+    uint32_t n_open, n_pushes;
     struct walk in, out;
     struct stream *current; // of the frame that is coming in
     const uint8_t *pending; // of a frame from nghttp2: what is not output yet
     size_t pending_len;
-    const char *why; // what nghttp2 complained about in this feed; NULL: nothing
-    uint32_t goaway; // code of it
-    bool has_goaway; // from the server
-    bool is_broken;  // all has failed
-    bool is_dead;    // and nghttp2 has nothing more to say
+    const char *why;   // what nghttp2 complained about in this feed; NULL: nothing
+    char *goaway;      // why the server sent it; NULL: it did not
+    bool has_settings; // the server's
+    bool is_broken;    // all has failed
+    bool is_dead;      // and nghttp2 has nothing more to say
 };
 
 // By code (RFC 9113 section 7): of RST_STREAM, and of a GOAWAY before the end.
@@ -173,11 +175,24 @@ static void break_down(struct http2 *h, enum metrics_error kind, const char *why
     fail_all(h, kind, why);
 }
 
+// Its code, and the text that may be behind it (RFC 9113 section 6.8).
+static void keep_goaway(struct http2 *h, const nghttp2_goaway *goaway)
+{
+    size_t n = goaway->opaque_data_len;
+    char *said = n > 0 ? xstrndup((const char *)goaway->opaque_data, n) : xstrdup("");
+    char *text = str_clean(said, METRICS_EXAMPLE_MAX);
+
+    free(h->goaway);
+    h->goaway =
+        xasprintf("%s%s%s", goaway_why(goaway->error_code), *text != '\0' ? ": " : "", text);
+    free(text);
+    free(said);
+}
+
 // The streams that the server will not look at: the last ones.
 static void on_goaway(struct http2 *h, const nghttp2_goaway *goaway)
 {
-    h->has_goaway = true;
-    h->goaway = goaway->error_code;
+    keep_goaway(h, goaway);
     while (!list_is_empty(&h->open)) {
         struct stream *s = container_of(h->open.prev, struct stream, link);
         if (s->id <= goaway->last_stream_id)
@@ -292,6 +307,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct stream *s = current(arg, frame->hd.stream_id);
 
     (void)session;
+    h->has_settings |=
+        frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         on_goaway(h, &frame->goaway);
     if (s == NULL)
@@ -434,6 +451,7 @@ void http2_free(struct http2 *h)
     nghttp2_session_del(h->session);
     free_streams(&h->open);
     free_streams(&h->spare);
+    free(h->goaway);
     free(h);
 }
 
@@ -442,12 +460,18 @@ bool http2_is_over(const struct http2 *h)
     return h->is_broken || nghttp2_session_check_request_allowed(h->session) == 0;
 }
 
+bool http2_has_settings(const struct http2 *h)
+{
+    return h->has_settings;
+}
+
 uint32_t http2_room(const struct http2 *h)
 {
     if (http2_is_over(h))
         return 0;
-    uint32_t most =
-        nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    uint32_t most = h->has_settings ? nghttp2_session_get_remote_settings(
+                                          h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+                                    : 1;
     uint32_t ids = (INT32_MAX - nghttp2_session_get_next_stream_id(h->session)) / 2 + 1;
     uint32_t room = most > h->n_open ? most - h->n_open : 0;
 
@@ -500,7 +524,7 @@ void http2_cancel(struct http2 *h, int32_t id)
 // nghttp2 has found the session broken, and will say so with GOAWAY.
 static bool is_terminating(const struct http2 *h)
 {
-    return !h->has_goaway && nghttp2_session_get_next_stream_id(h->session) <= INT32_MAX &&
+    return h->goaway == NULL && nghttp2_session_get_next_stream_id(h->session) <= INT32_MAX &&
            nghttp2_session_check_request_allowed(h->session) == 0;
 }
 
@@ -534,10 +558,14 @@ int http2_feed(struct http2 *h, const char *bytes, size_t n)
         size_t took = walk(&h->in, at, n, &payload);
 
         if (h->in.n_head == FRAME_HEAD) {
-            if (took > payload) // its head is whole now
+            if (took > payload) { // its head is whole now
                 h->current = find(h, h->in.id);
+                h->n_pushes += h->in.type == NGHTTP2_PUSH_PROMISE;
+            }
             h->ops->on_wire(h->current != NULL ? h->current->user : NULL, held + took, h->arg);
-            if (held == 0)
+            if (h->n_pushes > PUSHES_MAX)
+                break_down(h, METRICS_ERROR_PROTOCOL, "PUSH_PROMISE although push is disabled");
+            else if (held == 0)
                 feed_frame(h, at, took);
             else
                 feed_frame(h, h->in.head, FRAME_HEAD);
@@ -552,15 +580,14 @@ int http2_feed(struct http2 *h, const char *bytes, size_t n)
     return h->is_broken ? -EPROTO : 0;
 }
 
-void http2_end(struct http2 *h)
+void http2_end(struct http2 *h, enum metrics_error kind, const char *why)
 {
     size_t held = walk_held(&h->in);
 
     if (held > 0)
         h->ops->on_wire(NULL, held, h->arg);
     h->in.n_head = 0;
-    break_down(h, METRICS_ERROR_CLOSED,
-               h->has_goaway ? goaway_why(h->goaway) : "connection closed by the peer");
+    break_down(h, kind, h->goaway != NULL ? h->goaway : why);
 }
 
 // False: nothing is to be sent.

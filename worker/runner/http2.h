@@ -29,7 +29,7 @@ struct http2_ops {
     void (*on_whole)(void *stream);
     void (*on_end)(void *stream, unsigned status);
     // unprocessed: the server says that it did nothing about it (REFUSED_STREAM, GOAWAY), so it
-    // may go out again on another connection. why is static.
+    // may go out again on another connection. why is borrowed for the call.
     void (*on_fail)(void *stream, enum metrics_error kind, const char *why, bool unprocessed);
     // n bytes received belong to a stream, with frames; NULL: to the connection.
     void (*on_wire)(void *stream, size_t n, void *arg);
@@ -39,9 +39,11 @@ struct http2_ops {
 struct http2 *http2_new(const struct http2_ops *ops, void *arg);
 void http2_free(struct http2 *h); // no call-back; NULL is fine
 
-// Streams that may be opened now: the server's limit (100 until it said one, RFC 9113 section
-// 6.5.2) less those open; 0 once the session is over for new ones.
+// Streams that may be opened now: the server's limit less those open; 0 once the session is over
+// for new ones. Until the server's SETTINGS are here only one: it may refuse what is beyond.
 uint32_t http2_room(const struct http2 *h);
+// The server's SETTINGS are here.
+bool http2_has_settings(const struct http2 *h);
 // No stream will be opened any more: GOAWAY, a protocol error, or no stream ids left.
 bool http2_is_over(const struct http2 *h);
 // Needs room. request->nv and its body are borrowed until the stream ends. 0 or -ENOMEM. *ret_id
@@ -54,7 +56,8 @@ void http2_cancel(struct http2 *h, int32_t id);
 // on_fail; the connection is to be closed after what http2_output still has. What the server does
 // wrong may be seen by http2_output only: on_fail comes there too, and then http2_is_over.
 int http2_feed(struct http2 *h, const char *bytes, size_t n);
-// The peer closed: every open stream has its on_fail with CLOSED.
-void http2_end(struct http2 *h);
+// The connection is no more: every open stream has its on_fail, with the server's own reason where
+// it sent GOAWAY.
+void http2_end(struct http2 *h, enum metrics_error kind, const char *why);
 // Bytes to be sent now, at most size of them, copied to out; 0: none.
 size_t http2_output(struct http2 *h, char *out, size_t size);

@@ -21,6 +21,7 @@ struct loop {
     bool has_reading; // now_ns was taken in this pass
     int64_t now_ns;
     int64_t wake_ns; // first reading of this pass
+    int64_t seen_ns; // what had come by then was handled in the passes before
     int64_t stall_ns;
 
     struct loop_timer **heap; // heap[0] unused
@@ -174,7 +175,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     for (struct loop_fifo *fifo = loop->fifos; fifo != NULL; fifo = fifo->next) {
         struct loop_timeout *timeout;
-        while ((timeout = oldest(fifo)) != NULL && timeout->due_ns <= now) {
+        // Where the thread was kept away, what it waited for may have come in time.
+        while ((timeout = oldest(fifo)) != NULL && timeout->due_ns < loop->seen_ns) {
             loop_fifo_remove(timeout);
             fifo->on_expire(timeout);
         }
@@ -286,6 +288,7 @@ void loop_run(struct loop *loop)
 {
     loop->quit = false;
     while (!loop->quit) {
+        loop->seen_ns = loop->wake_ns;
         loop->has_reading = false;
         event_base_loop(loop->base, EVLOOP_ONCE);
         run_late(loop);

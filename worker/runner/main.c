@@ -63,6 +63,15 @@ static void send_failure(struct runner *r, const char *text)
     send_event(r, &event);
 }
 
+static void send_warning(struct runner *r, char *text)
+{
+    Lps__V1__RunnerEvent event = LPS__V1__RUNNER_EVENT__INIT;
+
+    event.body_case = LPS__V1__RUNNER_EVENT__BODY_WARNING;
+    event.warning = text;
+    send_event(r, &event);
+}
+
 static void on_window(const struct metrics_window *w, void *arg)
 {
     Lps__V1__RunnerEvent event = LPS__V1__RUNNER_EVENT__INIT;
@@ -169,6 +178,21 @@ static int render(struct runner *r, const Lps__V1__RunnerStart *start, char *why
     return rc;
 }
 
+// A run goes on with certificates that the servers may refuse: perhaps that is the test.
+static void warn_of_identities(struct runner *r)
+{
+    for (uint32_t i = 0; i < r->requests.n_origins; i++) {
+        const struct tls_identity *identity = r->identities[i];
+        const char *doubt = identity != NULL ? tls_identity_doubt(identity) : NULL;
+        if (doubt == NULL)
+            continue;
+        char *text =
+            xasprintf("the client certificate for %s: %s", r->requests.origins[i].host, doubt);
+        send_warning(r, text);
+        free(text);
+    }
+}
+
 static struct engine *start_engine(struct runner *r, const Lps__V1__RunnerStart *start, char *why,
                                    size_t size)
 {
@@ -203,8 +227,10 @@ static void begin(struct runner *r, const Lps__V1__RunnerStart *start)
         diag_done(&d);
         return;
     }
-    if (render(r, start, why, sizeof why) == 0)
+    if (render(r, start, why, sizeof why) == 0) {
+        warn_of_identities(r);
         r->engine = start_engine(r, start, why, sizeof why);
+    }
     if (r->engine == NULL) {
         snprintf(text, sizeof text, "cannot start: %s", why);
         send_failure(r, text);

@@ -37,13 +37,6 @@ static const char *header(const struct plan_iteration *it, const char *name)
     return NULL;
 }
 
-static bool connection_says(const struct plan_iteration *it, const char *option)
-{
-    const char *connection = header(it, "Connection");
-
-    return connection != NULL && strcasestr(connection, option) != NULL;
-}
-
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -110,7 +103,7 @@ static void render_http1(const struct plan_iteration *it, bool absolute, const v
         buf_append(&b, body, body_len);
     r->len = b.len;
     r->bytes = buf_take(&b);
-    r->says_close = connection_says(it, "close") || (is_1_0 && !connection_says(it, "keep-alive"));
+    r->says_close = !plan_keeps_connection(it);
 }
 
 // RFC 9113 section 8.2.2: what is about the connection has no place in HTTP/2.

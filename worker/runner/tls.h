@@ -38,6 +38,9 @@ struct tls_identity;
 struct tls_identity *tls_identity_new(const void *bytes, size_t n, const char *password, char *why,
                                       size_t size);
 void tls_identity_free(struct tls_identity *identity); // NULL is fine
+// What a server that looks at the dates will find: "it has expired", "it is not valid yet". NULL:
+// nothing.
+const char *tls_identity_doubt(const struct tls_identity *identity);
 // For tls_new. false: no memory.
 bool tls_identity_give(const struct tls_identity *identity, SSL *ssl);
 

@@ -1,96 +1,16 @@
 #include "worker/runner/tls.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/pkcs12.h>
-#include <openssl/provider.h>
 
+#include "common/identity.h"
 #include "common/str.h"
 
 struct tls_identity {
-    X509 *cert;
-    STACK_OF(X509) * chain; // without cert
-    EVP_PKEY *key;
+    struct identity own;
 };
-
-struct question {
-    const char *password;
-    bool was_asked;
-};
-
-static int on_password(char *out, int size, int is_writing, void *arg)
-{
-    struct question *q = arg;
-
-    (void)is_writing;
-    q->was_asked = true;
-    if (q->password == NULL || strlen(q->password) > (size_t)size)
-        return -1;
-    memcpy(out, q->password, strlen(q->password));
-    return (int)strlen(q->password);
-}
-
-static const char *password_why(const char *password)
-{
-    return password == NULL ? "it needs a password" : "the password is wrong";
-}
-
-// The certificate of the key is its own, wherever it stands in the file.
-static const char *take_own(struct tls_identity *identity)
-{
-    for (int i = 0; i < sk_X509_num(identity->chain) && identity->cert == NULL; i++)
-        if (X509_check_private_key(sk_X509_value(identity->chain, i), identity->key) == 1)
-            identity->cert = sk_X509_delete(identity->chain, i);
-    return identity->cert != NULL ? NULL : "its private key is of another certificate";
-}
-
-static const char *read_pem(struct tls_identity *identity, BIO *bio, const char *password)
-{
-    struct question q = {.password = password};
-    X509 *cert;
-
-    identity->chain = sk_X509_new_null();
-    while ((cert = PEM_read_bio_X509(bio, NULL, on_password, &q)) != NULL)
-        sk_X509_push(identity->chain, cert);
-    if (sk_X509_num(identity->chain) <= 0)
-        return "no certificate in it";
-    BIO_reset(bio);
-    identity->key = PEM_read_bio_PrivateKey(bio, NULL, on_password, &q);
-    if (identity->key == NULL)
-        return q.was_asked ? password_why(password) : "no private key in it";
-    return take_own(identity);
-}
-
-static const char *read_der(struct tls_identity *identity, BIO *bio, const char *password)
-{
-    PKCS12 *p12 = d2i_PKCS12_bio(bio, NULL);
-
-    if (p12 == NULL) {
-        BIO_reset(bio);
-        identity->cert = d2i_X509_bio(bio, NULL);
-        return identity->cert != NULL ? "no private key in it" : "no certificate in it";
-    }
-    // Files of old programs are enciphered by RC2, which the default provider does not have.
-    OSSL_PROVIDER *legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
-    const char *why = NULL;
-    if (PKCS12_parse(p12, password, &identity->key, &identity->cert, &identity->chain) != 1)
-        why = ERR_GET_REASON(ERR_peek_last_error()) == PKCS12_R_MAC_VERIFY_FAILURE
-                  ? password_why(password)
-                  : "it cannot be deciphered";
-    else if (identity->key == NULL)
-        why = "no private key in it";
-    else if (identity->cert == NULL)
-        why = "no certificate in it";
-    if (legacy != NULL)
-        OSSL_PROVIDER_unload(legacy);
-    PKCS12_free(p12);
-    return why;
-}
 
 // What OpenSSL would refuse at every connection, such as a short key.
 static const char *try_out(const struct tls_identity *identity)
@@ -112,16 +32,13 @@ struct tls_identity *tls_identity_new(const void *bytes, size_t n, const char *p
                                       size_t size)
 {
     struct tls_identity *identity = xcalloc(1, sizeof *identity);
-    BIO *bio = n > 0 && n <= INT_MAX ? BIO_new_mem_buf(bytes, (int)n) : NULL;
-    const char *reason = "no certificate in it";
+    const char *reason;
 
-    ERR_clear_error();
-    if (bio != NULL)
-        reason = memmem(bytes, n, "-----BEGIN ", 11) != NULL ? read_pem(identity, bio, password)
-                                                             : read_der(identity, bio, password);
-    BIO_free(bio);
-    if (reason == NULL)
-        reason = try_out(identity);
+    if (identity_read(bytes, n, password, &identity->own, why, size) < 0) {
+        tls_identity_free(identity);
+        return NULL;
+    }
+    reason = try_out(identity);
     ERR_clear_error();
     if (reason == NULL)
         return identity;
@@ -134,13 +51,21 @@ void tls_identity_free(struct tls_identity *identity)
 {
     if (identity == NULL)
         return;
-    X509_free(identity->cert);
-    sk_X509_pop_free(identity->chain, X509_free);
-    EVP_PKEY_free(identity->key);
+    identity_done(&identity->own);
     free(identity);
+}
+
+const char *tls_identity_doubt(const struct tls_identity *identity)
+{
+    if (X509_cmp_current_time(X509_get0_notAfter(identity->own.cert)) < 0)
+        return "it has expired";
+    if (X509_cmp_current_time(X509_get0_notBefore(identity->own.cert)) > 0)
+        return "it is not valid yet";
+    return NULL;
 }
 
 bool tls_identity_give(const struct tls_identity *identity, SSL *ssl)
 {
-    return SSL_use_cert_and_key(ssl, identity->cert, identity->key, identity->chain, 1) == 1;
+    return SSL_use_cert_and_key(ssl, identity->own.cert, identity->own.key, identity->own.chain,
+                                1) == 1;
 }

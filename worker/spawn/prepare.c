@@ -4,47 +4,22 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/capacity.h"
+#include "common/file.h"
 #include "common/str.h"
-
-static int read_some(int fd, struct buf *out)
-{
-    char chunk[16384];
-    ssize_t n;
-
-    while (out->len <= PREPARE_CA_MAX && (n = read(fd, chunk, sizeof chunk)) != 0) {
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0)
-            buf_append(out, chunk, (size_t)n);
-    }
-    return 0;
-}
-
-static int read_file(const char *path, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a FIFO keeps nobody waiting
-
-    if (fd < 0)
-        return -errno;
-    int r = read_some(fd, out);
-    close(fd);
-    return r;
-}
 
 static int read_authorities(const char *path, struct diag *d, struct buf *out)
 {
     static const char begins[] = "CERTIFICATE-----";
     static const char key[] = "HttpClient.CertificateAuthorities";
 
-    int r = read_file(path, out);
-    if (r < 0)
-        return diag_add(d, 0, 0, "%s: cannot read %s: %s", key, path, strerror(-r));
-    if (out->len > PREPARE_CA_MAX)
+    int r = file_read(path, O_NONBLOCK, PREPARE_CA_MAX, out);
+    if (r == -EFBIG)
         return diag_add(d, 0, 0, "%s: %s has more than %d MiB", key, path,
                         PREPARE_CA_MAX / (1024 * 1024));
+    if (r < 0)
+        return diag_add(d, 0, 0, "%s: cannot read %s: %s", key, path, strerror(-r));
     if (out->len == 0 || memmem(out->data, out->len, begins, strlen(begins)) == NULL)
         return diag_add(d, 0, 0, "%s: found no certificate in %s, expected PEM", key, path);
     return 0;
