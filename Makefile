@@ -1,7 +1,7 @@
 # make            build everything          make demo        a cluster on loopback, from nothing
 # make check      all tests                 make check-fast  the part under a minute
 # make fuzz T=http1 SECONDS=60       make install DESTDIR= prefix=/usr
-# make bench              beside wrk, ab, h2load and hey, half an hour; make bench-quick: under 3 minutes
+# make bench              beside wrk, ab, h2load and hey, 20 minutes; make bench-quick: under 3 minutes
 # SAN=address,undefined | SAN=thread | COV=1 are variants with a build directory of their own; V=1 shows commands.
 
 VERSION := 0.1.0
@@ -122,6 +122,8 @@ $(call unit,cluster cluster_table cluster_submission cluster_window): \
 	tests/unit/cluster_test_world.c tests/unit/cluster_test_world.h
 $(call unit,rpc rpc_connect rpc_health): tests/unit/rpc_test_util.c tests/unit/rpc_test_util.h
 $(call unit,http http_stream): tests/unit/http_test_util.c tests/unit/http_test_util.h
+$(call unit,method_make method_code method_token method_text method_number method_store method_find method_findxml): \
+	tests/unit/method_test_util.c tests/unit/method_test_util.h
 $(call unit,rpc rpc_connect rpc_health uplink http http_stream): tests/unit/wait.c tests/unit/wait.h
 
 # Replays files of its corpus; `make fuzz` links the same target with libFuzzer.

@@ -142,6 +142,7 @@ static void add_counters(struct aggregate_point *p, const struct metrics_window 
         p->completed += s->n.completed;
         p->failed += s->n.failed;
         p->errors += metrics_n_errors(s);
+        p->dropped += s->n.dropped;
         p->bytes_sent += s->n.bytes_sent;
         p->bytes_received += s->n.bytes_received;
     }

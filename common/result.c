@@ -165,6 +165,7 @@ static const struct {
     COLUMN("completed", completed),
     COLUMN("failed", failed),
     COLUMN("errors", errors),
+    COLUMN("dropped", dropped),
     COLUMN("inFlight", in_flight),
     COLUMN("bytesSent", bytes_sent),
     COLUMN("bytesReceived", bytes_received),

@@ -148,9 +148,10 @@ json_t *view_flags(const struct cluster_run *state, const struct run *run)
 
 static json_t *totals_json(const struct metrics_series *s)
 {
-    return json_pack("{s:o s:o s:o s:o s:o}", "requests", number(s->n.started), "completed",
+    return json_pack("{s:o s:o s:o s:o s:o s:o}", "requests", number(s->n.started), "completed",
                      number(s->n.completed), "failed", number(s->n.failed), "aborted",
-                     number(s->n.aborted), "errors", number(metrics_n_errors(s)));
+                     number(s->n.aborted), "errors", number(metrics_n_errors(s)), "dropped",
+                     number(s->n.dropped));
 }
 
 static json_t *run_json(const struct view *v)
@@ -216,12 +217,17 @@ json_t *view_frame(const struct run *run, const struct aggregate_point *points, 
         {"p50Us", 50}, {"p90Us", 90}, {"p95Us", 95}, {"p99Us", 99}, {"p999Us", 99.9}};
     const struct metrics_series *total = aggregate_total(run->aggregate);
     const struct hist *service = &total->latency[METRICS_SERVICE];
+    const struct hist *response = &total->latency[METRICS_RESPONSE];
     json_t *totals = counted_json(total, totals_json(total));
 
     for (size_t i = 0; i < sizeof percentiles / sizeof *percentiles; i++)
         json_object_set_new(totals, percentiles[i].name,
                             number(hist_percentile(service, percentiles[i].p)));
     json_object_set_new(totals, "maxUs", number(service->max));
+    if (response->count > 0) {
+        json_object_set_new(totals, "responseP50Us", number(hist_percentile(response, 50)));
+        json_object_set_new(totals, "responseP99Us", number(hist_percentile(response, 99)));
+    }
     return json_pack("{s:s s:I s:o s:o}", "run", run->id, "k",
                      (json_int_t)aggregate_newest(run->aggregate), "points",
                      result_points(points, n), "totals", totals);

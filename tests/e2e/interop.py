@@ -40,16 +40,19 @@ class Run:
             args += ("-p", "Path:" + t.file(f"posted-{query}", bytes(POSTED)))
         self.lps = t.lps("--local", "--json", "--quiet", "--url", server.urls[scheme] + self.path, *options, *args)
 
-    def finish(self, exit_code=0):
-        """Everything that was sent is in the server's log, by this protocol, on the connections that were counted."""
+    def finish(self, exit_code=0, lost=0):
+        """Everything that was sent is in the server's log, by this protocol, on the connections that were counted. lost: so many may
+        have been reset on new connections."""
         assert self.lps.wait(60) == exit_code, f"{self.what}: exit {self.lps.popen.returncode}: {self.lps.err} {self.lps.out}"
         self.totals = totals = self.lps.json()["totals"]
-        assert totals["failed"] == 0 and totals["requests"] == totals["completed"] + totals["aborted"], (self.what, totals)
-        self.lines = self.server.await_lines(self.path, totals["requests"])
-        assert len(self.lines) == totals["requests"], (self.what, len(self.lines), totals)
+        answered = totals["requests"] - totals["failed"]
+        assert totals["failed"] <= lost and answered == totals["completed"] + totals["aborted"], (self.what, totals)
+        assert {error["kind"] for error in totals["errorKinds"]} <= {"reset", "closed"}, (self.what, totals)
+        self.lines = self.server.await_lines(self.path, answered)
+        assert answered <= len(self.lines) <= totals["requests"], (self.what, len(self.lines), totals)
         assert {line.version for line in self.lines} == {self.version}, (self.what, self.lines[0])
         self.opened, self.bytes = totals["connections"]["opened"], totals["bytes"]
-        assert len(self.peers()) == self.opened, (self.what, self.peers(), totals["connections"])
+        assert self.opened - totals["failed"] <= len(self.peers()) <= self.opened, (self.what, self.peers(), totals["connections"])
         return self
 
     def peers(self, fits=lambda line: True):
@@ -255,7 +258,7 @@ def what_a_cancel_cuts_short_is_in_the_log_too(t):
 
 
 @test
-def servers_that_reload_fail_nothing(t):
+def servers_that_reload_fail_no_kept_connection(t):
     # An old worker of nginx does not end a connection of HTTP/2 that was busy when the reload came; a limit of requests does.
     nginx, apache = Nginx(t, "keepalive_requests 300;", workers=2), Apache(t, "MaxKeepAliveRequests 0")
     for server, reload in ((nginx, signal.SIGHUP), (apache, signal.SIGUSR1)):
@@ -271,7 +274,8 @@ def servers_that_reload_fail_nothing(t):
         for run in runs:
             run.lps.interrupt()
         for run in runs:
-            run.finish(130).check_all(run.totals["requests"])
+            # An old worker resets what it took just before it goes: its failure, and no re-sending hides it.
+            run.finish(130, lost=5).check_all(run.totals["completed"])
             assert run.opened >= 10, (run.what, run.totals)
 
 

@@ -47,12 +47,15 @@ function Tiles({ feed }) {
   const running = feed.state.run?.state === "Running";
   const now = (text) => (running ? `${text} now` : "");
   const at = (key) => (last >= 0 ? points[key][last] : null);
+  const dropped = totals?.dropped > 0;
+  const latency = (response, key) => [now(micros(at(key))), response != null && `response ${micros(response)}`].filter(Boolean).join(", ");
   return html`<div class="tiles" id="tiles" data-run=${feed.run} data-k=${feed.k}>
     <${Tile} name="requests" id="requests" value=${count(totals?.requests)} note=${now(short(at("completed")) + "/s")} />
+    ${dropped && html`<${Tile} name="dropped" id="dropped" value=${count(totals.dropped)} bad note="due, and never sent" />`}
     <${Tile} name="errors" id="errors" value=${count(totals?.errors)} bad=${totals?.errors > 0}
       note=${totals ? percent(totals.errors, totals.completed + totals.failed) : "–"} />
-    <${Tile} name="p50" id="p50" value=${micros(totals?.p50Us)} note=${now(micros(at("p50Us")))} />
-    <${Tile} name="p99" id="p99" value=${micros(totals?.p99Us)} note=${now(micros(at("p99Us")))} />
+    <${Tile} name="p50" id="p50" value=${micros(totals?.p50Us)} note=${latency(totals?.responseP50Us, "p50Us")} />
+    <${Tile} name="p99" id="p99" value=${micros(totals?.p99Us)} note=${latency(totals?.responseP99Us, "p99Us")} />
     <${Tile} name="in flight" value=${count(at("inFlight"))} note=${`${count(at("workers"))} workers`} />
     <${Tile} name="received" value=${running && last >= 0 ? bytes(at("bytesReceived")) + "/s" : "–"}
       note=${running && last >= 0 ? `sent ${bytes(at("bytesSent"))}/s` : ""} />
@@ -144,7 +147,7 @@ function App() {
       <div class="grid" key=${feed.run}>
         <${Chart} title="Requests" note="per second" points=${points} format=${short}
           lines=${[{ key: "completed", label: "completed", color: "--good", fill: true }, { key: "requests", label: "sent", color: "--ink", dash: [4, 3] },
-            { key: "errors", label: "errors", color: "--bad", fill: true }]} />
+            { key: "dropped", label: "dropped", color: "--warn" }, { key: "errors", label: "errors", color: "--bad", fill: true }]} />
         <${Chart} title="Service time" note="sent to last byte, of each second" points=${points} format=${micros}
           lines=${[{ key: "p50Us", label: "p50", color: "--good" }, { key: "p90Us", label: "p90", color: "--blue" }, { key: "p99Us", label: "p99", color: "--warn" }]} />
         <${Counts} title="Status codes" note=${count(totals?.completed) + " responses"} rows=${largest(totals?.statusCodes)} bad=${(code) => code >= "400"} />

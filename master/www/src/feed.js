@@ -1,7 +1,7 @@
 // The master's server-sent events, kept as one value: {state, run, points, totals, live, at}.
 
-const POINT_KEYS = ["k", "workers", "requests", "completed", "failed", "errors", "inFlight", "bytesSent", "bytesReceived",
-  "p50Us", "p90Us", "p95Us", "p99Us", "p999Us", "maxUs"];
+const POINT_KEYS = ["k", "workers", "requests", "completed", "failed", "errors", "dropped", "inFlight", "bytesSent",
+  "bytesReceived", "p50Us", "p90Us", "p95Us", "p99Us", "p999Us", "maxUs"];
 
 const noPoints = () => Object.fromEntries(POINT_KEYS.map((key) => [key, []]));
 
