@@ -103,12 +103,18 @@ static bool place(struct client *c, struct exchange *x)
     return true;
 }
 
+// Its time is up: its timeout, which is due, tells so, and no connection is opened for it.
+static bool is_late(const struct client_net *net, const struct exchange *x)
+{
+    return net->config.timeout_ns > 0 && x->timeout.due_ns <= loop_now(net->loop);
+}
+
 void client_on_room(struct client *c, uint32_t origin)
 {
     for (struct list *at = c->waiting.next; at != &c->waiting;) {
         struct exchange *x = container_of(at, struct exchange, link);
         at = at->next;
-        if (x->request->origin != origin)
+        if (x->request->origin != origin || is_late(c->net, x))
             continue;
         list_remove(&x->link);
         if (!place(c, x)) {
