@@ -33,12 +33,12 @@ LDFLAGS += --coverage
 endif
 
 # What each program may link.
-LIBS_lps         := -lcurl -ljansson -lcrypto -lprotobuf-c -levent_core
+LIBS_lps         := -lcurl -ljansson -lyaml -lcrypto -lprotobuf-c -levent_core
 LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lcrypto
-LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lnghttp2 -lssl -lcrypto -lm
+LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lnghttp2 -lssl -lcrypto -lz -lm
 LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 -lcrypto
 LIBS_test        := -lcmocka -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 \
-	-lcurl -lnghttp2 -lyaml -lpcre2-8 -lxml2 -lcsv -ljwt -lssl -lcrypto -lm
+	-lcurl -lnghttp2 -lyaml -lpcre2-8 -lxml2 -lcsv -ljwt -lssl -lcrypto -lz -lm
 
 ROOM_lps := worker/cli
 ROOM_lps-workerd := worker/daemon

@@ -65,11 +65,28 @@ void jcheck_leave(struct jcheck *c, struct jcheck_place back)
     cut(&c->name, back.name_len);
 }
 
+static int locate(const struct jcheck *c, const char *pointer, bool key, int *line, int *column)
+{
+    if (c->places != NULL)
+        return places_locate(c->places, pointer, key, line, column);
+    if (c->len == 0) // what was checked has no text
+        return -ENOENT;
+    return jtext_locate(c->text, c->len, pointer, key, line, column);
+}
+
 static int complain(struct jcheck *c, bool key, const char *text)
 {
+    char *pointer = xstrdup(c->pointer.data), *slash;
     int line = 0, column = 0;
 
-    jtext_locate(c->text, c->len, c->pointer.data, key, &line, &column);
+    // A value may be none of the text: made from another one.
+    if (locate(c, pointer, key, &line, &column) < 0)
+        while ((slash = strrchr(pointer, '/')) != NULL) {
+            *slash = '\0';
+            if (locate(c, pointer, false, &line, &column) == 0)
+                break;
+        }
+    free(pointer);
     return diag_add(c->d, line, column, "%s%s%s", c->name.data, c->name.len > 0 ? ": " : "", text);
 }
 
@@ -146,9 +163,13 @@ int jcheck_list(struct jcheck *c, const json_t *json)
 
 int jcheck_text(struct jcheck *c, const json_t *json, const char **ret_text)
 {
-    if (!json_is_string(json))
-        return wrong_type(c, json, "a text in double quotes");
-    *ret_text = json_string_value(json);
+    const char *plain = NULL;
+
+    if (c->places != NULL && (json_is_number(json) || json_is_boolean(json)))
+        plain = places_text(c->places, c->pointer.data);
+    if (plain == NULL && !json_is_string(json))
+        return wrong_type(c, json, c->places != NULL ? "a text" : "a text in double quotes");
+    *ret_text = plain != NULL ? plain : json_string_value(json);
     return 0;
 }
 

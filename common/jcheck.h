@@ -1,4 +1,4 @@
-// Walks a parsed JSON text and complains by name and place: "12:5: Cluster.GRPCPort: found 70000".
+// Walks parsed JSON or YAML and complains by name and place: "12:5: Cluster.GRPCPort: found 70000".
 // PURE.
 #pragma once
 
@@ -10,11 +10,14 @@
 
 #include "common/diag.h"
 #include "common/str.h"
+#include "common/yaml.h"
 
-// Where the walk is: at the root after jcheck_init. Text and d are borrowed until jcheck_done.
+// Where the walk is: at the root after jcheck_init. Text, places and d are borrowed until
+// jcheck_done.
 struct jcheck {
     const char *text;
     size_t len;
+    const struct places *places; // of YAML; may be set after jcheck_init, then text is not used
     struct diag *d;
     struct buf pointer, name; // "/rounds/0/name", "rounds[0].name"
 };
@@ -31,7 +34,7 @@ struct jcheck_place jcheck_key(struct jcheck *c, const char *key);
 struct jcheck_place jcheck_index(struct jcheck *c, size_t i);
 void jcheck_leave(struct jcheck *c, struct jcheck_place back);
 
-// One entry in d, at the value here. Always -EINVAL.
+// One entry in d, at the value here, or what is nearest above it in the text. Always -EINVAL.
 int jcheck_fail(struct jcheck *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // At a key of the object here.
 int jcheck_fail_key(struct jcheck *c, const char *key, const char *fmt, ...)
@@ -42,7 +45,9 @@ int jcheck_unknown(struct jcheck *c, const char *key, const char *const *known, 
 // What the value here is. 0, or -EINVAL with an entry in d.
 int jcheck_object(struct jcheck *c, const json_t *json);
 int jcheck_list(struct jcheck *c, const json_t *json);
-int jcheck_text(struct jcheck *c, const json_t *json, const char **ret_text); // borrowed from json
+// Borrowed from json. In YAML a plain number or boolean is the text that it was (1.10, True),
+// borrowed from the places.
+int jcheck_text(struct jcheck *c, const json_t *json, const char **ret_text);
 int jcheck_bool(struct jcheck *c, const json_t *json, bool *ret_value);
 int jcheck_u64(struct jcheck *c, const json_t *json, uint64_t min, uint64_t max,
                uint64_t *ret_value);

@@ -564,17 +564,26 @@ static int check_size(const struct plan *plan, struct diag *d)
 int plan_parse(const char *text, size_t len, struct diag *d, struct plan **ret_plan)
 {
     json_t *json;
-    struct jcheck c;
-    size_t n_before = d->n;
 
     int r = jtext_parse(text, len, d, &json);
     if (r < 0)
         return r;
+    r = plan_parse_json(json, text, len, NULL, d, ret_plan);
+    json_decref(json);
+    return r;
+}
+
+int plan_parse_json(json_t *json, const char *text, size_t len, const struct places *places,
+                    struct diag *d, struct plan **ret_plan)
+{
     struct plan *plan = xcalloc(1, sizeof *plan);
+    size_t n_before = d->n;
+    struct jcheck c;
+
     jcheck_init(&c, text, len, d);
+    c.places = places;
     read_plan(&c, json, plan);
     jcheck_done(&c);
-    json_decref(json);
     if (d->n > n_before || check_size(plan, d) < 0) {
         plan_free(plan);
         return -EINVAL;

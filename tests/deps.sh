@@ -4,7 +4,7 @@ set -eu
 
 packages="gcc make pkgconf libgrpc-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev
     libevent-dev libjansson-dev libsystemd-dev libcmocka-dev libsqlite3-dev libssl-dev libcurl4-openssl-dev libnghttp2-dev
-    openssl libyaml-dev libpcre2-dev libxml2-dev libcsv-dev libjwt-dev
+    openssl libyaml-dev libpcre2-dev libxml2-dev libcsv-dev libjwt-dev zlib1g-dev
     python3 python3-grpcio python3-protobuf protobuf-compiler-grpc chromium chromium-driver
     iproute2 nftables curl mandoc strace valgrind
     wrk apache2-utils nghttp2-client hey nginx-light nghttp2-server apache2-bin"

@@ -64,6 +64,14 @@ def bad_command_lines(t):
             (("-u", NOWHERE, "-p", "Path:/does/not/exist"), "/does/not/exist"),
             (("-u", NOWHERE, "--wait", "soon"), "soon"),
             (("frobnicate",), "frobnicate"),
+            (("vaildate", "x.yaml"), "lps validate"),
+            (("x.yaml",), "lps run x.yaml"),
+            (("run",), "lps run FILE"),
+            (("run", "x.yaml", "-t", "smoke"), "not supported yet"),
+            (("run", "x.yaml", "--rundname", "a"), "--roundName"),
+            (("round", "x.yaml"), "--name"),
+            (("record",), "--har"),
+            (("completion", "tcsh"), "bash, zsh or fish"),
             (("cluster", "-gp", "0"), "0"),
             (("cluster", "-gp", "65536"), "65536"),
             (("cluster", "-ew", "many"), "many"),
@@ -74,7 +82,8 @@ def bad_command_lines(t):
 
 @test(fast=True)
 def help_and_version(t):
-    for args in (("--help",), ("-?",), ("status", "--help"), ("cluster", "--help")):
+    for args in (("--help",), ("-?",), ("status", "--help"), ("cluster", "--help"), ("run", "--help"),
+                 ("iteration", "ref", "--help"), ("record", "-?")):
         lps = t.lps(*args)
         assert lps.wait(5) == 0 and "--help" in lps.out and lps.err == "", args
     lps = t.lps("--version")
@@ -223,6 +232,53 @@ def cluster_settings_are_edited(t):
     assert shown.wait(5) == 0
     for word in ("192.0.2.1", "6000", "3", "alse"):
         assert word in shown.out, shown.out
+
+
+@test(fast=True)
+def settings_of_each_section_are_edited(t):
+    path = t.file("s.json", '{"Dashboard": {"Port": 8010}, "InfluxDB": {"Bucket": "kept"}}')
+
+    def section(name):
+        with open(path, encoding="utf-8") as f:
+            return json.load(f).get(name)
+
+    for args, name, members, saying in (
+            (("logger", "-cll", "Warning", "-lfp", "a.log", "-dfl", "-ecl", "false", "-dcel=true", "-ll", "0"), "FileLogger",
+             {"ConsoleLoggingLevel": "Warning", "LogFilePath": "a.log", "DisableFileLogging": True,
+              "EnableConsoleLogging": False, "DisableConsoleErrorLogging": True, "LoggingLevel": 0},
+             "systemctl reload lps-masterd lps-workerd"),
+            (("httpclient", "-mcps", "50", "-pclt", "60", "-pcit", "7.5", "-cto", "30", "-hvm", "Strict", "-aho", "-sth", "X-T",
+              "-stf", "Auto"), "HttpClient",
+             {"MaxConnectionsPerServer": 50, "PooledConnectionLifeTimeInSeconds": 60, "HeaderValidationMode": "Strict",
+              "PooledConnectionIdleTimeoutInSeconds": 7.5, "ClientTimeoutInSeconds": 30, "AllowHostOverride": True,
+              "ServerTimeHeader": "X-T", "ServerTimeFormat": "Auto"}, "systemctl reload lps-workerd"),
+            (("watchdog", "-mmm", "1", "-cdmm", "2", "-mcp", "3", "-cdcp", "4", "-mcccphn", "5", "-cdcccphn", "6", "-cdrtims", "7",
+              "-maxcp", "8", "-rca", "9", "-sm", "All"), "Watchdog",
+             {"MaxMemoryMB": 1, "CoolDownMemoryMB": 2, "MaxCPUPercentage": 3, "CoolDownCPUPercentage": 4,
+              "MaxConcurrentConnectionsCountPerHostName": 5, "CoolDownConcurrentConnectionsCountPerHostName": 6,
+              "CoolDownRetryTimeInMs": 7, "MaxCoolingPeriod": 8, "ResumeCoolingAfter": 9, "SuspensionMode": "All"}, "yet"),
+            (("dashboard", "-p", "8011", "-bid", "false", "-rr", "5"), "Dashboard",
+             {"Port": 8011, "BuiltInDashboard": False, "RefreshRate": 5}, "systemctl restart lps-masterd"),
+            (("influxdb", "-ie", "-iu", "http://127.0.0.1:8086", "-it", "s3cret", "-io", "o"), "InfluxDB",
+             {"Bucket": "kept", "Enabled": True, "Url": "http://127.0.0.1:8086", "Token": "s3cret", "Organization": "o"}, "yet"),
+    ):
+        lps = t.lps(*args, "--config", path)
+        assert lps.wait(5) == 0, lps.err
+        assert section(name) == members, section(name)
+        assert saying in lps.out, lps.out
+        shown = t.lps(args[0], "--config", path)
+        assert shown.wait(5) == 0 and "s3cret" not in shown.out, shown.out
+        for key in members:
+            assert re.search(rf"^{key} +\S", shown.out, re.M), (key, shown.out)
+    with open(path, encoding="utf-8") as f:
+        before = f.read()
+    for args, saying in ((("dashboard", "-p", "70000"), "70000"), (("logger", "-cll", "Loud"), "Loud"),
+                         (("httpclient", "-cto", "0"), "ClientTimeoutInSeconds"), (("httpclient", "-pcit", "61"), "Idle"),
+                         (("watchdog", "-sm", "Some"), "Some"), (("watchdog", "-mcp", "much"), "much"),
+                         (("influxdb", "-ie", "maybe"), "maybe"), (("dashboard", "--prot", "1"), "--port")):
+        refuses(t, *args, *(("--config", path) if "--prot" not in args and "maybe" not in args else ()), saying=saying)
+    with open(path, encoding="utf-8") as f:
+        assert f.read() == before, "what is refused changes nothing"
 
 
 if __name__ == "__main__":

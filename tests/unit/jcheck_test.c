@@ -68,12 +68,56 @@ static void a_walk_goes_down_and_back(void **state)
     told(3, 3, 7, "c: w");
 }
 
-static void a_place_that_is_not_there_is_left_out(void **state)
+static void what_is_not_in_the_text_is_at_the_nearest_above_it(void **state)
 {
     (void)state;
     jcheck_key(&c, "nowhere");
     jcheck_fail(&c, "x");
-    told(0, 0, 0, "nowhere: x");
+    told(0, 1, 1, "nowhere: x");
+    jcheck_done(&c);
+    jcheck_init(&c, text, strlen(text), &d);
+    jcheck_key(&c, "a");
+    jcheck_index(&c, 1);
+    jcheck_fail_key(&c, "new", "y");
+    jcheck_key(&c, "new");
+    jcheck_key(&c, "newer");
+    jcheck_fail(&c, "z");
+    told(1, 2, 2, "a[1]: y");
+    told(2, 2, 2, "a[1].new.newer: z");
+    jcheck_done(&c);
+    jcheck_init(&c, "", 0, &d);
+    jcheck_fail(&c, "no text");
+    told(3, 0, 0, "no text");
+}
+
+static void yaml_has_places_and_texts_of_its_own(void **state)
+{
+    static const char yaml[] = "a:\n  - 1.10\n  - \"2\"\n  - TRUE\n  - ~\n  - {b: 7}\n";
+    static const char *const expected[] = {"1.10", "2", "TRUE", NULL, NULL};
+    struct places *places = NULL;
+    json_t *json = NULL;
+    const char *found;
+
+    (void)state;
+    assert_int_equal(yaml_parse(yaml, strlen(yaml), &d, &json, &places), 0);
+    c.places = places;
+    struct jcheck_place root = jcheck_key(&c, "a");
+    for (size_t i = 0; i < 5; i++) {
+        struct jcheck_place list = jcheck_index(&c, i);
+        int r = jcheck_text(&c, json_array_get(json_object_get(json, "a"), i), &found);
+        assert_int_equal(r, expected[i] != NULL ? 0 : -EINVAL);
+        if (r == 0)
+            assert_string_equal(found, expected[i]);
+        jcheck_leave(&c, list);
+    }
+    told(0, 5, 5, "a[3]: found null, expected a text");
+    told(1, 6, 5, "a[4]: found an object, expected a text");
+    jcheck_index(&c, 4);
+    jcheck_fail_key(&c, "b", "x");
+    told(2, 6, 6, "a[4]: x");
+    jcheck_leave(&c, root);
+    json_decref(json);
+    places_free(places);
 }
 
 static void unknown_keys_are_quoted_without_control_characters(void **state)
@@ -83,8 +127,8 @@ static void unknown_keys_are_quoted_without_control_characters(void **state)
     (void)state;
     assert_int_equal(jcheck_unknown(&c, "aplha", known, 2), -EINVAL);
     assert_int_equal(jcheck_unknown(&c, "\x1b[2J", known, 2), -EINVAL);
-    told(0, 0, 0, "unknown key \"aplha\", did you mean \"alpha\"?");
-    told(1, 0, 0, "unknown key \"\\u001B[2J\"");
+    told(0, 1, 1, "unknown key \"aplha\", did you mean \"alpha\"?");
+    told(1, 1, 1, "unknown key \"\\u001B[2J\"");
 }
 
 static void each_type_is_told_from_the_others(void **state)
@@ -151,7 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_root_has_no_name),
         TEST(a_walk_goes_down_and_back),
-        TEST(a_place_that_is_not_there_is_left_out),
+        TEST(what_is_not_in_the_text_is_at_the_nearest_above_it),
+        TEST(yaml_has_places_and_texts_of_its_own),
         TEST(unknown_keys_are_quoted_without_control_characters),
         TEST(each_type_is_told_from_the_others),
         TEST(a_number_is_in_its_range_or_left_alone),

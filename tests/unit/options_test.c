@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -261,12 +262,83 @@ static void an_option_of_another_command_is_told_so(void **state)
 static void what_comes_later_is_refused_by_name(void **state)
 {
     (void)state;
-    refuses("-s: not supported yet", "-s");
     refuses("-sr: not supported yet", "-sr=true");
     refuses("-dhtmler: not supported yet", "-dhtmler");
     refuses("--failurerule: not supported yet", "--failurerule=ErrorRate > 0.05");
-    refuses("run: not supported yet", "run", "plan.yaml");
-    refuses("RECORD: not supported yet", "RECORD");
+    refuses("-t: not supported yet", "run", "plan.yaml", "-t", "smoke");
+    refuses("--environment: not supported yet", "run", "plan.yaml", "--environment", "prod");
+}
+
+static void a_plan_file_may_come_before_or_behind_its_options(void **state)
+{
+    (void)state;
+    accepts("run", "plan.yaml");
+    assert_int_equal(options.command, OPTIONS_RUN);
+    assert_string_equal(options.argument, "plan.yaml");
+    accepts("run", "-rn", "a", "plan.yaml", "--local");
+    assert_string_equal(options.argument, "plan.yaml");
+    assert_int_equal(options.value[OPTIONS_RUN_ROUND].n, 1);
+    accepts("RUN", "plan.yaml", "-rn", "a", "b", "-rn", "c", "--json", "-rn=d");
+    assert_int_equal(options.value[OPTIONS_RUN_ROUND].n, 4);
+    assert_string_equal(options.value[OPTIONS_RUN_ROUND].text[1], "b");
+    assert_string_equal(options.value[OPTIONS_RUN_ROUND].text[3], "d");
+    refuses("b: unexpected after \"lps run\"", "run", "plan.yaml", "b");
+    refuses("b: unexpected after \"lps run\"", "run", "plan.yaml", "-rn", "a", "--json", "b");
+    refuses("plan.yaml: unexpected, did you mean lps run plan.yaml?", "plan.yaml");
+    refuses("dir/plan.JSON: unexpected, did you mean lps run dir/plan.JSON?", "--local",
+            "dir/plan.JSON");
+    refuses("http://a/b.json: unexpected, did you mean --url http://a/b.json?", "http://a/b.json");
+}
+
+static void what_a_command_needs_is_named(void **state)
+{
+    (void)state;
+    refuses("run: FILE is missing, expected lps run FILE", "run");
+    refuses("validate: FILE is missing, expected lps validate FILE", "validate");
+    refuses("completion: SHELL is missing, expected lps completion SHELL", "completion");
+    refuses("create: found no --name, expected -n NAME", "create", "a.yaml");
+    refuses("round: found no --name, expected -n NAME", "round", "a.yaml", "-nc", "3");
+    refuses("iteration ref: found no --roundName, expected -rn NAME", "iteration", "ref", "a.yaml",
+            "-n", "x");
+    refuses("capture: found no --to, expected --to NAME", "capture", "a.yaml", "-in", "x");
+    refuses("variable: found no --value, expected -v TEXT", "variable", "a.yaml", "-n", "x");
+    refuses("record: found no --har, expected --har FILE", "record");
+    accepts("record", "--har", "a.har");
+    assert_null(options.argument);
+    accepts("create", "--help");
+    accepts("iteration", "ref", "a.yaml", "-n", "x", "-rn", "y");
+    assert_int_equal(options.command, OPTIONS_ITERATION_REF);
+}
+
+static void one_spelling_is_another_option_in_another_command(void **state)
+{
+    (void)state;
+    accepts("dashboard", "-p", "8010");
+    assert_string_equal(text(OPTIONS_DASHBOARD_PORT), "8010");
+    accepts("round", "a.yaml", "-n", "r", "-t", "x", "-nc", "7");
+    assert_string_equal(text(OPTIONS_NEW_ROUND_NAME), "r");
+    assert_int_equal(options.value[OPTIONS_CLIENTS].count, 7);
+    accepts("record", "--har", "a", "-im", "PUT");
+    assert_string_equal(text(OPTIONS_IGNORE_METHOD), "PUT");
+    accepts("-n", "status", "create", "a.yaml");
+    assert_string_equal(text(OPTIONS_NEW_PLAN_NAME), "status");
+    refuses("--tga: unknown option, did you mean --tag?", "round", "a.yaml", "--tga", "x");
+}
+
+// A word in front of the command must mean the same to all of them.
+static void a_spelling_takes_a_value_in_all_commands_or_in_none(void **state)
+{
+    (void)state;
+    for (enum options_id a = 1; a < OPTIONS__COUNT; a++)
+        for (enum options_id b = a + 1; b < OPTIONS__COUNT; b++)
+            for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && options_row(a)->spelling[i]; i++)
+                for (size_t j = 0; j < OPTIONS_SPELLINGS_MAX && options_row(b)->spelling[j]; j++) {
+                    enum options_kind x = options_row(a)->kind, y = options_row(b)->kind;
+                    if (strcasecmp(options_row(a)->spelling[i], options_row(b)->spelling[j]) != 0 ||
+                        x == OPTIONS_NOT_YET || y == OPTIONS_NOT_YET)
+                        continue;
+                    assert_int_equal(x == OPTIONS_FLAG, y == OPTIONS_FLAG);
+                }
 }
 
 static void commands_are_found_by_their_first_words(void **state)
@@ -313,13 +385,14 @@ static void options_may_come_before_the_command(void **state)
 static void words_that_are_no_command_are_refused(void **state)
 {
     (void)state;
+    refuses("watchdgo: unknown command, did you mean lps watchdog?", "watchdgo");
     refuses("statsu: unknown command, did you mean lps status?", "statsu");
     refuses("runfoooooooo: unknown command; see lps --help", "runfoooooooo");
     refuses(": unknown command; see lps --help", "");
     refuses("http://a/: unexpected, did you mean --url http://a/?", "http://a/");
     refuses("https://a/: unexpected, did you mean --url https://a/?", "-rc", "7", "https://a/");
     refuses("a/b: unexpected, did you mean --url a/b?", "--local", "a/b");
-    refuses("run: not supported yet", "--socket", "x", "run", "plan.yaml");
+    refuses("rnu: unknown command, did you mean lps run?", "rnu", "plan.yaml");
     refuses("x: unknown command; see lps --help", "-u", "http://a/", "x");
     refuses("now: unexpected after \"lps status\"", "status", "now");
     refuses("b: unexpected after \"lps cancel\"", "cancel", "a", "b");
@@ -369,6 +442,7 @@ static void every_row_is_whole(void **state)
     for (enum options_id id = 1; id < OPTIONS__COUNT; id++) {
         const struct options_row *row = options_row(id);
         assert_int_not_equal(row->commands, 0);
+        assert_int_equal(row->required & ~row->commands, 0);
         assert_int_not_equal(row->kind, OPTIONS_KIND_UNDEFINED);
         assert_non_null(row->spelling[0]);
         for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && row->spelling[i] != NULL; i++)
@@ -377,12 +451,16 @@ static void every_row_is_whole(void **state)
             assert_true(row->min < row->max);
         if (row->kind == OPTIONS_TEXT || row->kind == OPTIONS_COUNT || row->kind == OPTIONS_REAL)
             assert_non_null(row->arg);
+        if (row->doc != NULL) { // a line of the man page must not begin so
+            assert_null(strstr(row->doc, " ."));
+            assert_null(strstr(row->doc, " '"));
+        }
         if (row->kind == OPTIONS_NOT_YET)
             assert_null(row->doc);
         else if (id != OPTIONS_HELP_MDOC)
             assert_non_null(row->doc);
     }
-    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_COMMAND__COUNT; c++) {
         assert_non_null(options_command_row(c)->name);
         assert_non_null(options_command_row(c)->doc);
     }
@@ -403,7 +481,7 @@ static void no_spelling_means_two_things(void **state)
 static void every_option_is_in_the_help_of_its_commands(void **state)
 {
     (void)state;
-    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_COMMAND__COUNT; c++) {
         struct buf help = {0};
         help_command(c, &help);
         for (enum options_id id = 1; id < OPTIONS__COUNT; id++) {
@@ -420,7 +498,7 @@ static void every_option_is_in_the_help_of_its_commands(void **state)
 static void help_fits_into_eighty_columns(void **state)
 {
     (void)state;
-    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_COMMAND__COUNT; c++) {
         struct buf help = {0};
         help_command(c, &help);
         for (const char *line = help.data; *line != '\0'; line += strcspn(line, "\n") + 1)
@@ -456,6 +534,10 @@ int main(void)
         cmocka_unit_test(the_nearest_option_is_suggested),
         cmocka_unit_test(an_option_of_another_command_is_told_so),
         cmocka_unit_test(what_comes_later_is_refused_by_name),
+        cmocka_unit_test(a_plan_file_may_come_before_or_behind_its_options),
+        cmocka_unit_test(what_a_command_needs_is_named),
+        cmocka_unit_test(one_spelling_is_another_option_in_another_command),
+        cmocka_unit_test(a_spelling_takes_a_value_in_all_commands_or_in_none),
         cmocka_unit_test(commands_are_found_by_their_first_words),
         cmocka_unit_test(options_may_come_before_the_command),
         cmocka_unit_test(words_that_are_no_command_are_refused),

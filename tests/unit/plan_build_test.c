@@ -366,8 +366,8 @@ static void a_certificate_must_be_there_and_of_use(void **state)
     refuses("-ccp: cannot read /nowhere/me.pem: No such file", S, "-ccp", "/nowhere/me.pem");
     refuses("-ccp: cannot read : No such file", S, "-ccp", "");
     refuses("-ccp: /dev/zero has more than 32 MiB", S, "-ccp", "/dev/zero");
-    refuses("-ccp: with the other file, /dev/zero has more than 32 MiB", S, "-p", path_word, "-ccp",
-            "/dev/zero");
+    refuses("-ccp: with the other files, /dev/zero has more than 32 MiB", S, "-p", path_word,
+            "-ccp", "/dev/zero");
     refuses("-ccp: cannot use", S, "-ccp", payload_path);
     refuses("-ccpw: found a password without a certificate", S, "-ccpw", "pw");
 }

@@ -278,7 +278,7 @@ static void points_are_columns(void **state)
     assert_int_equal(json_array_size(json_object_get(columns, "maxUs")), 2);
     json_decref(columns);
     columns = result_points(NULL, 0);
-    assert_int_equal(json_object_size(columns), 15);
+    assert_int_equal(json_object_size(columns), 16);
     json_decref(columns);
 }
 

@@ -46,7 +46,21 @@ static bool is_shown(enum options_id id, enum options_command command)
     return row->doc != NULL && (row->commands & (1u << command)) != 0;
 }
 
-static void put_option(struct buf *out, const struct options_row *row)
+// The caller frees.
+static char *doc_of(const struct options_row *row, enum options_command command)
+{
+    return xasprintf("%s%s", row->doc, (row->required & (1u << command)) != 0 ? " Required." : "");
+}
+
+// " FILE" or " [FILE]" or nothing; the caller frees.
+static char *argument_of(const struct options_command_row *row)
+{
+    if (row->arg == NULL)
+        return xstrdup("");
+    return xasprintf(row->is_arg_required ? " %s" : " [%s]", row->arg);
+}
+
+static void put_option(struct buf *out, const struct options_row *row, enum options_command command)
 {
     buf_puts(out, "  ");
     for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && row->spelling[i] != NULL; i++)
@@ -55,41 +69,43 @@ static void put_option(struct buf *out, const struct options_row *row)
         buf_printf(out, row->kind == OPTIONS_FLAG ? " [%s]" : " %s", row->arg);
     buf_puts(out, "\n");
 
-    char *range = limits(row);
-    char *doc = xasprintf(range[0] != '\0' ? "%s (%s)" : "%s%s", row->doc, range);
+    char *range = limits(row), *text = doc_of(row, command);
+    char *doc = xasprintf(range[0] != '\0' ? "%s (%s)" : "%s%s", text, range);
     put_wrapped(out, DOC_INDENT, doc);
     free(doc);
+    free(text);
     free(range);
 }
 
 static void put_commands(struct buf *out)
 {
     buf_puts(out, "\nCommands:\n");
-    for (enum options_command c = OPTIONS_STATUS; c < OPTIONS_LATER; c++) {
+    for (enum options_command c = OPTIONS_TEST + 1; c < OPTIONS_COMMAND__COUNT; c++) {
         const struct options_command_row *row = options_command_row(c);
-        buf_printf(out, row->arg ? "  %s [%s]\n" : "  %s%s\n", row->name, row->arg ? row->arg : "");
+        char *argument = argument_of(row);
+        buf_printf(out, "  %s%s\n", row->name, argument);
         put_wrapped(out, DOC_INDENT, row->doc);
+        free(argument);
     }
 }
 
 void help_command(enum options_command command, struct buf *out)
 {
     const struct options_command_row *row = options_command_row(command);
+    char *argument = argument_of(row);
 
     if (command == OPTIONS_TEST)
         buf_puts(out, "Usage: lps --url URL [option ...]\n       lps COMMAND [option ...]\n\n");
     else
-        buf_printf(out,
-                   row->arg ? "Usage: lps %s [option ...] [%s]\n\n"
-                            : "Usage: lps %s [option ...]%s\n\n",
-                   row->name, row->arg ? row->arg : "");
+        buf_printf(out, "Usage: lps %s%s [option ...]\n\n", row->name, argument);
+    free(argument);
     put_wrapped(out, 0, row->doc);
     if (command == OPTIONS_TEST)
         put_commands(out);
     buf_puts(out, "\nOptions:\n");
     for (enum options_id id = 1; id < OPTIONS__COUNT; id++)
         if (is_shown(id, command))
-            put_option(out, options_row(id));
+            put_option(out, options_row(id), command);
     if (command == OPTIONS_TEST)
         buf_puts(out,
                  "\nA value follows its option, or an = or : in the same word. Long options may "
@@ -101,10 +117,12 @@ void help_short(struct buf *out)
     buf_puts(out,
              "Usage: lps --url URL [option ...]      test URL from every worker of the cluster\n"
              "       lps --local --url URL ...       the same from this host alone\n"
-             "       lps status | cancel | cluster | cluster ready\n"
+             "       lps run FILE [option ...]           test what a plan file says\n"
+             "       lps COMMAND ...                     lps --help names them\n"
              "\n"
              "For example: lps --local --url http://127.0.0.1:8080/ --requestCount 700\n"
-             "All options: lps --help\n");
+             "All options: lps --help\n"
+             "Of a command: lps COMMAND --help\n");
 }
 
 // Each sentence on lines of its own, so that the formatter sets the space between them.
@@ -121,7 +139,8 @@ static void put_mdoc_text(struct buf *out, const char *text)
     }
 }
 
-static void put_mdoc_option(struct buf *out, const struct options_row *row)
+static void put_mdoc_option(struct buf *out, const struct options_row *row,
+                            enum options_command command)
 {
     buf_puts(out, ".It");
     for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && row->spelling[i] != NULL; i++)
@@ -130,8 +149,9 @@ static void put_mdoc_option(struct buf *out, const struct options_row *row)
     if (row->arg != NULL)
         buf_printf(out, row->kind == OPTIONS_FLAG ? " Op Ar %s" : " Ar %s", row->arg);
     buf_puts(out, "\n");
-    put_mdoc_text(out, row->doc);
-    char *range = limits(row);
+    char *range = limits(row), *text = doc_of(row, command);
+    put_mdoc_text(out, text);
+    free(text);
     if (range[0] != '\0') {
         buf_puts(out, ".Pq ");
         put_mdoc_text(out, range);
@@ -141,14 +161,17 @@ static void put_mdoc_option(struct buf *out, const struct options_row *row)
 
 void help_mdoc(struct buf *out)
 {
-    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_LATER; c++) {
+    for (enum options_command c = OPTIONS_TEST; c < OPTIONS_COMMAND__COUNT; c++) {
         const struct options_command_row *row = options_command_row(c);
-        buf_printf(out, ".Ss %s%s\n", c == OPTIONS_TEST ? "The test" : "lps ", row->name);
+        buf_printf(out, ".Ss %s%s", c == OPTIONS_TEST ? "The test" : "lps ", row->name);
+        if (row->arg != NULL)
+            buf_printf(out, " %sAr %s", row->is_arg_required ? "" : "Op ", row->arg);
+        buf_puts(out, "\n");
         put_mdoc_text(out, row->doc);
         buf_puts(out, ".Bl -tag -width Ds\n");
         for (enum options_id id = 1; id < OPTIONS__COUNT; id++)
             if (is_shown(id, c))
-                put_mdoc_option(out, options_row(id));
+                put_mdoc_option(out, options_row(id), c);
         buf_puts(out, ".El\n");
     }
 }

@@ -5,35 +5,41 @@
 
 #include "common/result.h"
 #include "common/str.h"
-#include "worker/cli/cluster.h"
+#include "worker/cli/author.h"
+#include "worker/cli/completion.h"
 #include "worker/cli/help.h"
-#include "worker/cli/local.h"
 #include "worker/cli/options.h"
-#include "worker/cli/plan_build.h"
 #include "worker/cli/remote.h"
+#include "worker/cli/run.h"
 #include "worker/cli/screen.h"
+#include "worker/cli/settings.h"
 
-static int test(const struct options *o)
+static int completion(const struct options *o)
 {
-    struct diag d = {0};
-    struct plan_build b;
-    int code = RESULT_USAGE;
+    struct buf out = {0};
+    int code = RESULT_PASSED;
 
-    if (plan_build(o, &d, &b) < 0)
-        screen_diag(&d);
-    else
-        code = o->value[OPTIONS_LOCAL].flag ? local_test(o, &b) : remote_test(o, &b);
-    plan_build_done(&b);
-    diag_done(&d);
+    if (completion_script(o->argument, &out) == 0) {
+        screen_print("%s", out.data);
+    } else {
+        screen_error("completion %s: expected bash, zsh or fish", o->argument);
+        code = RESULT_USAGE;
+    }
+    buf_done(&out);
     return code;
 }
 
 static int (*const run_command[OPTIONS_COMMAND__COUNT])(const struct options *o) = {
-    [OPTIONS_TEST] = test,
-    [OPTIONS_STATUS] = remote_status,
-    [OPTIONS_CANCEL] = remote_cancel,
-    [OPTIONS_CLUSTER] = cluster_command,
-    [OPTIONS_CLUSTER_READY] = remote_cluster_ready,
+    [OPTIONS_TEST] = run_inline,           [OPTIONS_RUN] = run_file,
+    [OPTIONS_VALIDATE] = run_validate,     [OPTIONS_STATUS] = remote_status,
+    [OPTIONS_CANCEL] = remote_cancel,      [OPTIONS_CREATE] = author_edit,
+    [OPTIONS_ROUND] = author_edit,         [OPTIONS_ITERATION] = author_edit,
+    [OPTIONS_ITERATION_REF] = author_edit, [OPTIONS_CAPTURE] = author_edit,
+    [OPTIONS_VARIABLE] = author_edit,      [OPTIONS_RECORD] = author_record,
+    [OPTIONS_CLUSTER] = settings_command,  [OPTIONS_CLUSTER_READY] = remote_cluster_ready,
+    [OPTIONS_LOGGER] = settings_command,   [OPTIONS_HTTPCLIENT] = settings_command,
+    [OPTIONS_WATCHDOG] = settings_command, [OPTIONS_DASHBOARD] = settings_command,
+    [OPTIONS_INFLUXDB] = settings_command, [OPTIONS_COMPLETION] = completion,
 };
 
 static int show_help(const struct options *o)

@@ -7,16 +7,14 @@
 
 #include <jansson.h>
 
-#include "common/file.h"
-#include "common/identity.h"
 #include "common/str.h"
+#include "worker/cli/plan_files.h"
 
 void plan_build_done(struct plan_build *b)
 {
     plan_free(b->plan);
-    for (size_t i = 0; i < b->n_files; i++)
-        free(b->files[i].bytes);
-    free(b->files);
+    json_decref(b->source);
+    plan_files_done(b);
     *b = (struct plan_build){0};
 }
 
@@ -107,7 +105,8 @@ static int check_mode_options(const struct options *o, enum plan_mode mode, stru
     return 0;
 }
 
-static int check_url(const struct options *o, struct diag *d)
+// In a plan file also a path below the round's baseUrl, or with placeholders.
+static int check_url(const struct options *o, bool is_file, struct diag *d)
 {
     const char *text = options_text(o, OPTIONS_URL, NULL);
     struct diag inner = {0};
@@ -115,6 +114,8 @@ static int check_url(const struct options *o, struct diag *d)
 
     if (text == NULL)
         return diag_add(d, 0, 0, "the target is missing, expected --url URL; see lps --help");
+    if (is_file && (text[0] == '/' || plan_has_placeholder(text)))
+        return 0;
     if (plan_url_parse(text, &inner, 0, 0, &url) == 0)
         plan_url_done(&url);
     else
@@ -133,7 +134,8 @@ static json_t *find_header(json_t *headers, const char *name)
     return NULL;
 }
 
-static int add_header(json_t *headers, const char *spelled, const char *text, struct diag *d)
+static int add_header(json_t *headers, const char *spelled, const char *text, bool is_file,
+                      struct diag *d)
 {
     struct diag inner = {0};
     const char *colon = strchr(text, ':');
@@ -149,7 +151,8 @@ static int add_header(json_t *headers, const char *spelled, const char *text, st
         name[len - 1] = '\0';
     const char *value = colon + 1 + strspn(colon + 1, " \t");
 
-    if (plan_check_header(name, value, &inner, 0, 0) < 0) {
+    bool later = is_file && plan_has_placeholder(value);
+    if (plan_check_header(name, later ? "" : value, &inner, 0, 0) < 0) {
         r = diag_add(d, 0, 0, "%s \"%s\": %s", spelled, text, inner.entry[0].text);
         goto out;
     }
@@ -165,93 +168,21 @@ out:
     return r;
 }
 
-// The file's name in the plan into *ret_sha256, borrowed from b until the next call.
-static int add_file(enum options_id id, const char *path, const struct options *o, struct diag *d,
-                    struct plan_build *b, const char **ret_sha256)
+static int add_payload(const struct options *o, json_t *request, struct diag *d)
 {
-    struct buf content = {0};
-    uint8_t digest[32];
-    size_t max = PLAN_FILES_MAX;
-
-    for (size_t i = 0; i < b->n_files; i++)
-        max -= b->files[i].len;
-    int r = file_read(path, 0, max, &content);
-    if (r < 0) {
-        buf_done(&content);
-        if (r == -EFBIG)
-            return diag_add(d, 0, 0, "%s: %s%s has more than %d MiB", spelling(o, id),
-                            b->n_files > 0 ? "with the other file, " : "", path,
-                            PLAN_FILES_MAX / (1024 * 1024));
-        return diag_add(d, 0, 0, "%s: cannot read %s: %s", spelling(o, id), path, strerror(-r));
-    }
-    b->files = xreallocarray(b->files, b->n_files + 1, sizeof(*b->files));
-    struct plan_build_file *file = &b->files[b->n_files++];
-    file->len = content.len;
-    file->bytes = buf_take(&content);
-    str_sha256(file->bytes, file->len, digest);
-    str_hex(digest, sizeof(digest), file->sha256);
-    *ret_sha256 = file->sha256;
-    return 0;
-}
-
-static int add_payload(const struct options *o, json_t *request, struct diag *d,
-                       struct plan_build *b)
-{
-    const char *text = options_text(o, OPTIONS_PAYLOAD, ""), *sha256;
+    const char *text = options_text(o, OPTIONS_PAYLOAD, "");
 
     if (text[0] == '\0')
         return 0;
     if (strncasecmp(text, "URL:", 4) == 0)
         return diag_add(d, 0, 0, "%s URL:...: not supported yet", spelling(o, OPTIONS_PAYLOAD));
-    if (strncasecmp(text, "Path:", 5) == 0) {
-        int r = add_file(OPTIONS_PAYLOAD, text + 5, o, d, b, &sha256);
-        if (r < 0)
-            return r;
-        json_object_set_new(request, "payload", json_pack("{s:s}", "file", sha256));
-        return 0;
-    }
-    json_object_set_new(request, "payload", json_pack("{s:s}", "raw", text));
+    bool is_path = strncasecmp(text, "Path:", 5) == 0;
+    json_object_set_new(request, "payload",
+                        json_pack("{s:s}", is_path ? "file" : "raw", is_path ? text + 5 : text));
     return 0;
 }
 
-// What no worker could use is refused before anything is submitted.
-static int check_certificate(const char *path, const struct options *o, struct diag *d,
-                             const struct plan_build *b)
-{
-    const struct plan_build_file *file = &b->files[b->n_files - 1];
-    struct identity identity;
-    char why[160];
-
-    int r =
-        identity_read(file->bytes, file->len, options_text(o, OPTIONS_CERTIFICATE_PASSWORD, NULL),
-                      &identity, why, sizeof(why));
-    if (r < 0)
-        return diag_add(d, 0, 0, "%s: cannot use %s: %s", spelling(o, OPTIONS_CERTIFICATE_PATH),
-                        path, why);
-    identity_done(&identity);
-    return 0;
-}
-
-static int add_certificate(const struct options *o, json_t *request, struct diag *d,
-                           struct plan_build *b)
-{
-    const char *path = options_text(o, OPTIONS_CERTIFICATE_PATH, NULL), *sha256;
-
-    if (options_given(o, OPTIONS_CERTIFICATE_PASSWORD))
-        json_object_set_new(request, "clientCertificatePassword",
-                            json_string(options_text(o, OPTIONS_CERTIFICATE_PASSWORD, "")));
-    if (path == NULL)
-        return 0;
-    int r = add_file(OPTIONS_CERTIFICATE_PATH, path, o, d, b, &sha256);
-    if (r == 0)
-        r = check_certificate(path, o, d, b);
-    if (r == 0)
-        json_object_set_new(request, "clientCertificate", json_string(sha256));
-    return r;
-}
-
-// JSON can hold nothing else.
-static int check_utf8(const struct options *o, struct diag *d)
+int plan_build_check_utf8(const struct options *o, struct diag *d)
 {
     for (enum options_id id = 1; id < OPTIONS__COUNT; id++) {
         for (size_t i = 0; i < o->value[id].n; i++) {
@@ -265,20 +196,16 @@ static int check_utf8(const struct options *o, struct diag *d)
     return 0;
 }
 
-// Members of the JSON that are the options themselves; where an option is not given, the plan's own
-// default holds.
-struct member {
-    const char *key;
-    enum options_id id;
-};
-
-static const struct member request_members[] = {
+// Where an option is not given, the plan's own default holds.
+static const struct plan_member request_members[] = {
     {"method", OPTIONS_METHOD},
     {"version", OPTIONS_HTTP_VERSION},
     {"supportH2C", OPTIONS_SUPPORT_H2C},
+    {"clientCertificatePath", OPTIONS_CERTIFICATE_PATH},
+    {"clientCertificatePassword", OPTIONS_CERTIFICATE_PASSWORD},
 };
 
-static const struct member iteration_members[] = {
+static const struct plan_member iteration_members[] = {
     {"requestCount", OPTIONS_REQUEST_COUNT},
     {"duration", OPTIONS_DURATION},
     {"rate", OPTIONS_RATE},
@@ -287,7 +214,7 @@ static const struct member iteration_members[] = {
     {"maximizeThroughput", OPTIONS_MAXIMIZE_THROUGHPUT},
 };
 
-static const struct member round_members[] = {
+static const struct plan_member round_members[] = {
     {"numberOfClients", OPTIONS_CLIENTS},
     {"arrivalDelay", OPTIONS_ARRIVAL_DELAY},
     {"startupDelay", OPTIONS_STARTUP_DELAY},
@@ -295,8 +222,8 @@ static const struct member round_members[] = {
     {"pacing", OPTIONS_PACING},
 };
 
-static void set_members(const struct options *o, const struct member *members, size_t n,
-                        json_t *json)
+void plan_build_set(const struct options *o, const struct plan_member *members, size_t n,
+                    json_t *json)
 {
     for (size_t i = 0; i < n; i++) {
         const struct options_value *v = &o->value[members[i].id];
@@ -322,24 +249,30 @@ static void set_members(const struct options *o, const struct member *members, s
 }
 
 #define SET_MEMBERS(o, members, json) \
-    set_members(o, members, sizeof(members) / sizeof((members)[0]), json)
+    plan_build_set(o, members, sizeof(members) / sizeof((members)[0]), json)
 
-static int build_request(const struct options *o, struct diag *d, struct plan_build *b,
+static int build_request(const struct options *o, bool is_file, struct diag *d,
                          json_t **ret_request)
 {
     const struct options_value *header = &o->value[OPTIONS_HEADER];
-    json_t *headers = json_object();
-    json_t *request =
-        json_pack("{s:s, s:o}", "url", options_text(o, OPTIONS_URL, ""), "headers", headers);
+    json_t *request = json_pack("{s:s}", "url", options_text(o, OPTIONS_URL, ""));
+    json_t *headers = json_object(), *values;
+    const char *name;
     int r = 0;
 
     SET_MEMBERS(o, request_members, request);
     for (size_t i = 0; r == 0 && i < header->n; i++)
-        r = add_header(headers, header->spelling, header->text[i], d);
+        r = add_header(headers, header->spelling, header->text[i], is_file, d);
+    json_object_foreach(headers, name, values)
+    {
+        if (json_array_size(values) == 1)
+            json_object_set(headers, name, json_array_get(values, 0));
+    }
+    if (header->n > 0)
+        json_object_set(request, "headers", headers);
+    json_decref(headers);
     if (r == 0)
-        r = add_payload(o, request, d, b);
-    if (r == 0)
-        r = add_certificate(o, request, d, b);
+        r = add_payload(o, request, d);
     if (r == 0)
         *ret_request = request;
     else
@@ -366,36 +299,57 @@ static int add_ramp(const struct options *o, const char *text, struct diag *d, j
     return 0;
 }
 
-static int build_iteration(const struct options *o, enum plan_mode mode, struct diag *d,
-                           json_t **ret_iteration)
+static int build_ramp(const struct options *o, json_t *iteration, struct diag *d)
 {
-    const struct options_value *ramps = &o->value[OPTIONS_RAMP];
-    json_t *ramp = json_array(), *json;
+    const struct options_value *given = &o->value[OPTIONS_RAMP];
+    json_t *ramp = json_array();
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ramps->n; i++)
-        r = add_ramp(o, ramps->text[i], d, ramp);
-    if (r == 0) {
-        json = json_pack("{s:s, s:s}", "name",
-                         options_text(o, OPTIONS_ITERATION_NAME, "Quick-Http-Iteration"), "mode",
-                         plan_mode_name(mode));
-        SET_MEMBERS(o, iteration_members, json);
-        if (ramps->n > 0)
-            json_object_set(json, "ramp", ramp);
-        *ret_iteration = json;
-    }
+    for (size_t i = 0; r == 0 && i < given->n; i++)
+        r = add_ramp(o, given->text[i], d, ramp);
+    if (given->n > 0)
+        json_object_set(iteration, "ramp", ramp);
     json_decref(ramp);
     return r;
+}
+
+int plan_build_iteration(const struct options *o, const char *name, bool is_file, struct diag *d,
+                         json_t **ret_iteration)
+{
+    enum plan_mode mode = PLAN_MODE_UNDEFINED;
+    json_t *json = NULL, *request = NULL;
+
+    int r = check_url(o, is_file, d);
+    if (r == 0)
+        r = plan_build_check_utf8(o, d);
+    if (r == 0)
+        r = choose_mode(o, d, &mode);
+    if (r == 0)
+        r = check_mode_options(o, mode, d);
+    if (r < 0)
+        return r;
+    json = json_pack("{s:s, s:s}", "name", name, "mode", plan_mode_name(mode));
+    SET_MEMBERS(o, iteration_members, json);
+    r = build_ramp(o, json, d);
+    if (r == 0)
+        r = build_request(o, is_file, d, &request);
+    if (r < 0) {
+        json_decref(json);
+        return r;
+    }
+    json_object_set_new(json, "httpRequest", request);
+    *ret_iteration = json;
+    return 0;
 }
 
 // Takes iteration.
 static json_t *build_json(const struct options *o, json_t *iteration)
 {
     json_t *round =
-        json_pack("{s:s, s:[o]}", "name", options_text(o, OPTIONS_ROUND_NAME, "Quick-Test-Round"),
-                  "iterations", iteration);
+        json_pack("{s:s}", "name", options_text(o, OPTIONS_ROUND_NAME, "Quick-Test-Round"));
 
     SET_MEMBERS(o, round_members, round);
+    json_object_set_new(round, "iterations", json_pack("[o]", iteration));
     return json_pack("{s:s, s:[o]}", "name", options_text(o, OPTIONS_NAME, "Quick-Test-Plan"),
                      "rounds", round);
 }
@@ -407,7 +361,7 @@ static json_t *build_json(const struct options *o, json_t *iteration)
 // Entries about the JSON that the user never saw become entries about the option behind it.
 static void name_options(const struct options *o, struct diag *d)
 {
-    static const struct member origin[] = {
+    static const struct plan_member origin[] = {
         {"name", OPTIONS_NAME},
         {ROUND "name", OPTIONS_ROUND_NAME},
         {ROUND "pacing", OPTIONS_PACING},
@@ -419,9 +373,11 @@ static void name_options(const struct options *o, struct diag *d)
         {REQUEST "method", OPTIONS_METHOD},
         {REQUEST "version", OPTIONS_HTTP_VERSION},
         {REQUEST "supportH2C", OPTIONS_SUPPORT_H2C},
+        {REQUEST "clientCertificatePath", OPTIONS_CERTIFICATE_PATH},
         {REQUEST "clientCertificate", OPTIONS_CERTIFICATE_PATH},
         {REQUEST "clientCertificatePassword", OPTIONS_CERTIFICATE_PASSWORD},
         {REQUEST "payload.raw", OPTIONS_PAYLOAD},
+        {REQUEST "payload.file", OPTIONS_PAYLOAD},
     };
 
     for (size_t i = 0; i < d->n && i < DIAG_MAX; i++) {
@@ -441,47 +397,26 @@ static void name_options(const struct options *o, struct diag *d)
     }
 }
 
-// The whole JSON, not yet checked.
-static int build(const struct options *o, struct diag *d, struct plan_build *b, json_t **ret_json)
-{
-    enum plan_mode mode = PLAN_MODE_UNDEFINED;
-    json_t *request = NULL, *iteration = NULL;
-
-    int r = check_url(o, d);
-    if (r == 0)
-        r = check_utf8(o, d);
-    if (r == 0)
-        r = choose_mode(o, d, &mode);
-    if (r == 0)
-        r = check_mode_options(o, mode, d);
-    if (r == 0 && is_open(o) && options_given(o, OPTIONS_ARRIVAL_DELAY))
-        r = diag_add(d, 0, 0, "%s: not with a rate", spelling(o, OPTIONS_ARRIVAL_DELAY));
-    if (r == 0)
-        r = build_iteration(o, mode, d, &iteration);
-    if (r == 0)
-        r = build_request(o, d, b, &request);
-    if (r < 0) {
-        json_decref(iteration);
-        return r;
-    }
-    json_object_set_new(iteration, "httpRequest", request);
-    *ret_json = build_json(o, iteration);
-    return 0;
-}
-
 int plan_build(const struct options *o, struct diag *d, struct plan_build *ret_build)
 {
-    json_t *json = NULL;
+    const char *name = options_text(o, OPTIONS_ITERATION_NAME, "Quick-Http-Iteration");
+    json_t *iteration = NULL;
 
     *ret_build = (struct plan_build){0};
-    int r = build(o, d, ret_build, &json);
+    int r = plan_build_iteration(o, name, false, d, &iteration);
     if (r < 0)
         return r;
-    char *text = json_dumps(json, JSON_COMPACT);
-    r = plan_parse(text, strlen(text), d, &ret_build->plan);
+    json_t *json = build_json(o, iteration);
+    if (is_open(o) && options_given(o, OPTIONS_ARRIVAL_DELAY))
+        r = diag_add(d, 0, 0, "%s: not with a rate", spelling(o, OPTIONS_ARRIVAL_DELAY));
+    if (r == 0) {
+        ret_build->source = json_deep_copy(json);
+        r = plan_files_take(json, "", 0, NULL, d, ret_build);
+    }
+    if (r == 0)
+        r = plan_parse_json(json, "", 0, NULL, d, &ret_build->plan);
     if (r < 0)
         name_options(o, d);
-    free(text);
     json_decref(json);
     return r;
 }

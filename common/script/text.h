@@ -1,0 +1,28 @@
+// Texts of the test language: letter case, lists, characters. PURE.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/str.h"
+
+// Appends a Unicode scalar value as UTF-8 (RFC 3629).
+void text_append_char(struct buf *out, uint32_t c);
+// Appends the text with each letter of the Latin, Greek, Cyrillic and Armenian alphabets in upper
+// (or lower) case, one for one whatever the language; all else stays, also what is no UTF-8. A NUL
+// is behind it.
+void text_append_case(struct buf *out, const char *text, size_t len, bool is_upper);
+// Drops one layer of double quotes.
+void text_unquote(const char **text, size_t *len);
+
+// What is left of a list.
+struct text_list {
+    const char *at, *end; // at NULL: nothing
+};
+
+// Of "[a, b]" what is between the brackets; false: it is none, and the whole text is a list then.
+bool text_list_open(struct text_list *list, const char *text, size_t len);
+// The next item, up to a comma: "a", "b, c" of a, "b, c". Blanks around it are dropped, and then a
+// layer of double quotes. false: there is none.
+bool text_list_next(struct text_list *list, const char **ret_item, size_t *ret_len);
