@@ -371,8 +371,9 @@ def no_more_connections_than_the_setting_allows(t):
         assert run.opened in opened, (run.lps.argv, run.totals)
     run = Run(t, target.http + "/hang", "-im", "CRB", "-rc", "4", "-bs", "3", "-cdt", "1000", *HTTP1, exit_code=1,
               MaxConnectionsPerServer=1, ClientTimeoutInSeconds=0.3)
-    # One of each batch is sent, the others find no connection that is free.
-    assert {kind: n for kind, (n, _) in run.errors.items()} == {"timeout-first-byte": 2, "timeout-connect": 2}, run.errors
+    # One of each batch is sent; the others find no connection that is free, or one in their last moment.
+    kinds = {kind: n for kind, (n, _) in run.errors.items()}
+    assert sum(kinds.values()) == 4 and kinds["timeout-first-byte"] >= 2 and kinds["timeout-connect"] >= 1, run.errors
 
 
 @test
