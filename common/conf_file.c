@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/conf_table.h"
@@ -147,47 +145,6 @@ static int check_text(const char *text, struct diag *d)
     return r;
 }
 
-static int write_fd(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0) {
-            text += n;
-            len -= (size_t)n;
-        }
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
-// Whole or not at all: a reader finds the old file or the new one.
-static int replace_file(const char *path, const char *text)
-{
-    struct stat st;
-    char *real = realpath(path, NULL); // a link stays one
-    char *temporary = xasprintf("%s.XXXXXX", real != NULL ? real : path);
-    bool exists = real != NULL && stat(real, &st) == 0;
-
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    int r = fd < 0 ? -errno : 0;
-    if (r == 0 && exists && fchown(fd, st.st_uid, st.st_gid) < 0)
-        r = -errno;
-    if (r == 0 && fchmod(fd, exists ? st.st_mode & 07777 : 0644) < 0)
-        r = -errno;
-    if (r == 0)
-        r = write_fd(fd, text, strlen(text));
-    if (fd >= 0)
-        close(fd);
-    if (r == 0 && rename(temporary, real != NULL ? real : path) < 0)
-        r = -errno;
-    if (r < 0 && fd >= 0)
-        unlink(temporary);
-    free(temporary);
-    free(real);
-    return r;
-}
-
 int conf_edit(const char *path, const char *const *keys, const char *const *values, size_t n,
               struct diag *d)
 {
@@ -213,7 +170,7 @@ int conf_edit(const char *path, const char *const *keys, const char *const *valu
         r = check_text(after, d);
     }
     if (r == 0)
-        r = replace_file(path, after);
+        r = file_replace(path, after, 0644);
     free(after);
     free(dump);
     json_decref(root);

@@ -1,12 +1,10 @@
 #include "worker/cli/plan_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/file.h"
 #include "common/jcheck.h"
@@ -104,47 +102,12 @@ void plan_file_keep_texts(struct plan_file *f)
     jcheck_done(&at);
 }
 
-static int write_fd(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0) {
-            text += n;
-            len -= (size_t)n;
-        }
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
 static int replace(const char *path, const char *text)
 {
-    struct stat st;
-    char *real = realpath(path, NULL); // a link stays one
-    const char *target = real != NULL ? real : path;
-    char *temporary = xasprintf("%s.XXXXXX", target);
-    bool exists = stat(target, &st) == 0;
     mode_t mask = umask(0);
 
     umask(mask);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    int r = fd < 0 ? -errno : 0;
-    if (r == 0 && exists && fchown(fd, st.st_uid, st.st_gid) < 0)
-        r = -errno;
-    if (r == 0 && fchmod(fd, exists ? st.st_mode & 07777 : 0666 & ~mask) < 0)
-        r = -errno;
-    if (r == 0)
-        r = write_fd(fd, text, strlen(text));
-    if (fd >= 0)
-        close(fd);
-    if (r == 0 && rename(temporary, target) < 0)
-        r = -errno;
-    if (r < 0 && fd >= 0)
-        unlink(temporary);
-    free(temporary);
-    free(real);
-    return r;
+    return file_replace(path, text, 0666 & ~mask);
 }
 
 static char *json_text(const json_t *json)
