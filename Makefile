@@ -33,10 +33,11 @@ LDFLAGS += --coverage
 endif
 
 # What each program may link.
-LIBS_lps         := -lcurl -ljansson -lyaml -lcrypto -lprotobuf-c -levent_core
-LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lcrypto
-LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lnghttp2 -lssl -lcrypto -lz -lm
-LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 -lcrypto
+LIBS_script      := -lpcre2-8 -lxml2 -lcsv -lm
+LIBS_lps         := -lcurl -ljansson -lyaml -lcrypto -lprotobuf-c -levent_core $(LIBS_script)
+LIBS_lps-workerd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lcrypto $(LIBS_script)
+LIBS_lps-runner  := -levent_core -lprotobuf-c -ljansson -lnghttp2 -lssl -lcrypto -lz $(LIBS_script)
+LIBS_lps-masterd := -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 -lcrypto $(LIBS_script)
 LIBS_test        := -lcmocka -lgrpc -lgpr -lprotobuf-c -levent_core -levent_extra -ljansson -lsystemd -lsqlite3 \
 	-lcurl -lnghttp2 -lyaml -lpcre2-8 -lxml2 -lcsv -ljwt -lssl -lcrypto -lz -lm
 
@@ -115,9 +116,9 @@ $(B)/unit/%: tests/unit/%.c $(ARCHIVES)
 $(B)/unit/runner_test: tests/unit/runner_test_server.c | $(B)/lps-runner
 # What several tests share.
 unit = $(patsubst %,$(B)/unit/%_test,$(1))
-$(call unit,plan plan_request plan_round plan_random): tests/unit/plan_test_util.c tests/unit/plan_test_util.h
+$(call unit,plan plan_request plan_round plan_random plan_language): tests/unit/plan_test_util.c tests/unit/plan_test_util.h
 $(call unit,tls tls_handshake tls_identity conn): tests/unit/tls_test_pair.c tests/unit/tls_test_pair.h
-$(call unit,conf conf_http conf_file conf_table): tests/unit/conf_test_util.c tests/unit/conf_test_util.h
+$(call unit,conf conf_http conf_watchdog conf_file conf_table): tests/unit/conf_test_util.c tests/unit/conf_test_util.h
 $(call unit,cluster cluster_table cluster_submission cluster_window): \
 	tests/unit/cluster_test_world.c tests/unit/cluster_test_world.h
 $(call unit,rpc rpc_connect rpc_health): tests/unit/rpc_test_util.c tests/unit/rpc_test_util.h
@@ -173,6 +174,7 @@ install: all
 	install -Dm644 -t $(DESTDIR)$(unitdir) $(wildcard systemd/*.service systemd/*.socket)
 	install -Dm644 systemd/lps.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/lps.conf
 	install -Dm644 -t $(DESTDIR)$(sysconfdir)/lps config/lpsSettings.json
+	install -Dm644 -t $(DESTDIR)$(prefix)/share/doc/lps/examples $(wildcard config/plans/*)
 	install -Dm644 -t $(DESTDIR)$(prefix)/share/man/man1 $(wildcard docs/*.1)
 	install -Dm644 -t $(DESTDIR)$(prefix)/share/man/man5 $(wildcard docs/*.5)
 	install -Dm644 -t $(DESTDIR)$(prefix)/share/man/man8 $(wildcard docs/*.8)

@@ -134,6 +134,8 @@ static struct source *reach_source(struct aggregate *a, uint32_t source)
 
 static void add_counters(struct aggregate_point *p, const struct metrics_window *w)
 {
+    if (w->health.paused_us > p->paused_us)
+        p->paused_us = w->health.paused_us;
     for (uint32_t i = 0; i < w->n_series; i++) {
         const struct metrics_series *s = &w->series[i];
         if (metrics_series_is_empty(s))

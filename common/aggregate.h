@@ -12,6 +12,7 @@ struct aggregate_point {
     uint64_t n_sources;                          // workers whose window k is in
     uint64_t started, completed, failed, errors; // errors: metrics_n_errors
     uint64_t dropped;
+    uint64_t paused_us; // that a watchdog held requests back, on the worker where it was longest
     uint64_t bytes_sent, bytes_received;
     uint64_t in_flight; // each source's latest up to k; none of one silent for keep_s
     uint64_t p50_us, p90_us, p95_us, p99_us, p999_us, max_us; // service latency of this second

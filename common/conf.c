@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +48,12 @@ static bool is_path(const char *text)
 
 static bool is_text(enum conf_type type)
 {
-    return type >= CONF_TEXT && type <= CONF_ADDRESSES_OR_NULL;
+    return type >= CONF_TEXT && type <= CONF_HEADER_OR_NULL;
 }
 
 static bool is_nullable(enum conf_type type)
 {
-    return type >= CONF_TEXT_OR_NULL && type <= CONF_ADDRESSES_OR_NULL;
+    return type >= CONF_TEXT_OR_NULL && type <= CONF_HEADER_OR_NULL;
 }
 
 // What a text of this type looks like; NULL: like any.
@@ -63,6 +64,7 @@ static bool (*const looks_right[CONF_TYPE__COUNT])(const char *text) = {
     [CONF_PROXY_OR_NULL] = conf_text_is_proxy,
     [CONF_NO_PROXY_OR_NULL] = conf_text_is_no_proxy,
     [CONF_ADDRESSES_OR_NULL] = conf_text_is_addresses,
+    [CONF_HEADER_OR_NULL] = conf_text_is_header,
 };
 
 static int read_text(struct jcheck *c, const struct conf_row *row, const json_t *json,
@@ -137,6 +139,7 @@ static int read_value(struct jcheck *c, const struct conf_row *row, const json_t
     case CONF_PROXY_OR_NULL:
     case CONF_NO_PROXY_OR_NULL:
     case CONF_ADDRESSES_OR_NULL:
+    case CONF_HEADER_OR_NULL:
         return read_text(c, row, json, conf);
     case CONF_BOOL:
         r = jcheck_bool(c, json, &flag);
@@ -153,7 +156,7 @@ static int read_value(struct jcheck *c, const struct conf_row *row, const json_t
     case CONF_CHOICE:
         r = read_word(c, row, json, &word);
         if (r == 0 && stored)
-            *(int *)field(conf, row) = priorities[word];
+            *(int *)field(conf, row) = row->type == CONF_LEVEL ? priorities[word] : word;
         return r;
     case CONF_TYPE_UNDEFINED:
     case CONF_TYPE__COUNT:
@@ -183,6 +186,8 @@ static json_t *format_value(const struct conf_row *row, const struct conf *conf)
         while (priorities[level] != *(const int *)value)
             level++;
         return json_string(row->words[level]);
+    case CONF_CHOICE:
+        return json_string(row->words[*(const int *)value]);
     default:
         return json_string(*(char *const *)value); // NULL: not given
     }
@@ -258,6 +263,42 @@ static void check_http_client(struct reader *r)
                     "PooledConnectionLifeTimeInSeconds, %g",
                     (double)conf->http_client.idle_ms / 1000,
                     (double)conf->http_client.lifetime_ms / 1000);
+    if (conf->http_client.headers == CONF_HEADERS_STRICT && conf->http_client.allow_host)
+        jcheck_fail(&r->c, "found AllowHostOverride true, expected false with "
+                           "HeaderValidationMode Strict");
+}
+
+static void check_watchdog(struct reader *r)
+{
+    const struct conf *conf = r->conf;
+    const struct {
+        const char *name, *cool_name;
+        uint64_t max, cool;
+    } limits[] = {
+        {"MaxMemoryMB", "CoolDownMemoryMB", conf->watchdog.max_memory_mb,
+         conf->watchdog.cool_memory_mb},
+        {"MaxCPUPercentage", "CoolDownCPUPercentage", conf->watchdog.max_cpu,
+         conf->watchdog.cool_cpu},
+        {"MaxConcurrentConnectionsCountPerHostName",
+         "CoolDownConcurrentConnectionsCountPerHostName", conf->watchdog.max_in_flight,
+         conf->watchdog.cool_in_flight},
+    };
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (limits[i].cool > 0 && limits[i].cool >= limits[i].max)
+            jcheck_fail(&r->c, "found %s %" PRIu64 ", expected less than %s, %" PRIu64,
+                        limits[i].cool_name, limits[i].cool, limits[i].name, limits[i].max);
+}
+
+// Of values that go together, where each one is right.
+static void check_section(struct reader *r, const char *section)
+{
+    if (strcmp(section, "Cluster") == 0)
+        check_cluster(r);
+    else if (strcmp(section, "HttpClient") == 0)
+        check_http_client(r);
+    else if (strcmp(section, "Watchdog") == 0)
+        check_watchdog(r);
 }
 
 static void read_sections(struct reader *r, json_t *root, bool may_be_root)
@@ -273,13 +314,11 @@ static void read_sections(struct reader *r, json_t *root, bool may_be_root)
             continue;
         }
         struct jcheck_place back = jcheck_key(&r->c, name);
-        if (jcheck_object(&r->c, section) == 0) {
+        size_t n_before = r->c.d->n;
+        if (jcheck_object(&r->c, section) == 0)
             json_object_foreach(section, key, value) read_key(r, canonical, key, value);
-            if (strcmp(canonical, "Cluster") == 0)
-                check_cluster(r);
-            else if (strcmp(canonical, "HttpClient") == 0)
-                check_http_client(r);
-        }
+        if (r->c.d->n == n_before)
+            check_section(r, canonical);
         jcheck_leave(&r->c, back);
     }
 }
@@ -429,7 +468,7 @@ static size_t size_of(enum conf_type type)
         return sizeof(char *);
     if (type == CONF_BOOL)
         return sizeof(bool);
-    return type == CONF_LEVEL ? sizeof(int) : sizeof(uint64_t);
+    return type == CONF_LEVEL || type == CONF_CHOICE ? sizeof(int) : sizeof(uint64_t);
 }
 
 void conf_take_reloadable(struct conf *conf, struct conf *from)
@@ -456,6 +495,7 @@ static const char *const type_names[CONF_TYPE__COUNT] = {
     [CONF_PROXY_OR_NULL] = "text or null",
     [CONF_NO_PROXY_OR_NULL] = "text or null",
     [CONF_ADDRESSES_OR_NULL] = "text or null",
+    [CONF_HEADER_OR_NULL] = "text or null",
     [CONF_BOOL] = "true/false",
     [CONF_COUNT] = "whole number",
     [CONF_SECONDS] = "seconds",

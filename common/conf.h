@@ -12,6 +12,25 @@
 #define CONF_LIST_MAX     256 // entries of NoProxy and of SourceAddresses
 #define CONF_PATH_DEFAULT "/etc/lps/lpsSettings.json"
 
+// In the order of their words in the table; the same for the next two.
+enum conf_headers {
+    CONF_HEADERS_STRICT = 0,
+    CONF_HEADERS_LENIENT,
+    CONF_HEADERS_RAW,
+};
+
+enum conf_server_time {
+    CONF_SERVER_TIME_AUTO = 0,
+    CONF_SERVER_TIME_MILLISECONDS,
+    CONF_SERVER_TIME_SECONDS,
+    CONF_SERVER_TIME_ENTRIES,
+};
+
+enum conf_suspension {
+    CONF_SUSPENSION_ANY = 0,
+    CONF_SUSPENSION_ALL,
+};
+
 struct conf {
     struct {
         char *master_node_ip;        // MasterNodeIP: address or host name
@@ -45,12 +64,28 @@ struct conf {
         char *ca_file;                  // CertificateAuthorities; NULL: the system's
         char *proxy;                    // Proxy, "http://host:port"; NULL: none
         char *no_proxy;                 // NoProxy, separated by commas; NULL: none
-        char *source; // SourceAddresses, separated by commas; NULL: the system's choice
+        char *source;           // SourceAddresses, separated by commas; NULL: the system's choice
+        int headers;            // HeaderValidationMode: enum conf_headers
+        bool allow_host;        // AllowHostOverride
+        char *server_time;      // ServerTimeHeader; NULL: none
+        int server_time_format; // ServerTimeFormat: enum conf_server_time
     } http_client;
+    struct {
+        int suspension;          // SuspensionMode: enum conf_suspension
+        uint64_t max_memory_mb;  // MaxMemoryMB; 0: no limit
+        uint64_t cool_memory_mb; // CoolDownMemoryMB; 0: four fifths of the limit
+        uint64_t max_cpu;        // MaxCPUPercentage, and so on
+        uint64_t cool_cpu;       // CoolDownCPUPercentage
+        uint64_t max_in_flight;  // MaxConcurrentConnectionsCountPerHostName
+        uint64_t cool_in_flight; // CoolDownConcurrentConnectionsCountPerHostName
+        uint64_t sample_ms;      // CoolDownRetryTimeInMs
+        uint64_t max_cooling_ms; // MaxCoolingPeriod, seconds in the file
+        uint64_t resume_ms;      // ResumeCoolingAfter, seconds in the file
+    } watchdog;
     struct {
         int console_level; // ConsoleLoggingLevel (or ConsoleLogingLevel): a syslog priority
     } logger;
-    // What the file says that has no effect, for one notice: "Watchdog, FileLogger.LogFilePath";
+    // What the file says that has no effect, for one notice: "InfluxDB, FileLogger.LogFilePath";
     // NULL: nothing.
     char *ignored;
 };

@@ -73,7 +73,7 @@ int conf_load_or_default(const char *named, struct diag *d, struct conf **ret_co
 }
 
 // A value from the command line: what reads as a number, true or false is one where the key wants
-// it; conf_parse judges the rest.
+// it, and "null" where there is an option to say it; conf_parse judges the rest.
 static json_t *to_json(const struct conf_row *row, const char *text)
 {
     bool flag;
@@ -81,6 +81,8 @@ static json_t *to_json(const struct conf_row *row, const char *text)
 
     if (row->type == CONF_BOOL && str_parse_bool(text, &flag) == 0)
         return json_boolean(flag);
+    if (row->type == CONF_HEADER_OR_NULL && strcmp(text, "null") == 0)
+        return json_null();
     if (row->type == CONF_COUNT || row->type == CONF_SECONDS || row->type == CONF_LEVEL ||
         row->type == CONF_CHOICE)
         json = json_loads(text, JSON_DECODE_ANY, NULL);

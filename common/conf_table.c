@@ -12,18 +12,11 @@
     {                                                                      \
         .section = sect, .name = key, .type = kind, .offset = CONF_IGNORED \
     }
-#define IGNORED_COUNT(sect, key)                                                  \
-    {                                                                             \
-        .section = sect, .name = key, .type = CONF_COUNT, .offset = CONF_IGNORED, \
-        RANGE(0, 2147483647)                                                      \
-    }
-#define IGNORED_CHOICE(sect, key, ...)                                             \
-    {                                                                              \
-        .section = sect, .name = key, .type = CONF_CHOICE, .offset = CONF_IGNORED, \
-        .words = (const char *const[])                                             \
-        {                                                                          \
-            __VA_ARGS__, NULL                                                      \
-        }                                                                          \
+
+#define WORDS(...)                 \
+    .words = (const char *const[]) \
+    {                              \
+        __VA_ARGS__, NULL          \
     }
 
 #define LEVELS                                                                                 \
@@ -115,10 +108,20 @@ static const struct conf_row rows[] = {
     {"HttpClient", "SourceAddresses", .type = CONF_ADDRESSES_OR_NULL, AT(http_client.source),
      .range = "addresses with commas between, or null", .dflt = "null", .reloadable = true,
      .doc = "This host's addresses that connections come from, in turn; null: the system chooses."},
-    IGNORED_CHOICE("HttpClient", "HeaderValidationMode", "Strict", "Lenient", "RawPassthrough"),
-    IGNORED("HttpClient", "AllowHostOverride", CONF_BOOL),
-    IGNORED("HttpClient", "ServerTimeHeader", CONF_TEXT_OR_NULL),
-    IGNORED_CHOICE("HttpClient", "ServerTimeFormat", "Auto", "Milliseconds", "Seconds", "ServerTiming"),
+    {"HttpClient", "HeaderValidationMode", .type = CONF_CHOICE, AT(http_client.headers),
+     WORDS("Strict", "Lenient", "RawPassthrough"), .range = "Strict, Lenient, RawPassthrough",
+     .dflt = "\"RawPassthrough\"", .reloadable = true,
+     .doc = "Which headers a plan may set."},
+    {"HttpClient", "AllowHostOverride", .type = CONF_BOOL, AT(http_client.allow_host),
+     .range = "true, false", .dflt = "false", .reloadable = true,
+     .doc = "Whether a plan may set Host in mode Lenient; not with Strict."},
+    {"HttpClient", "ServerTimeHeader", .type = CONF_HEADER_OR_NULL, AT(http_client.server_time),
+     .range = "a header's name, or null", .dflt = "null", .reloadable = true,
+     .doc = "The header of an answer in which the server tells how long it took, such as Server-Timing."},
+    {"HttpClient", "ServerTimeFormat", .type = CONF_CHOICE, AT(http_client.server_time_format),
+     WORDS("Auto", "Milliseconds", "Seconds", "ServerTiming"),
+     .range = "Auto, Milliseconds, Seconds, ServerTiming", .dflt = "\"Auto\"", .reloadable = true,
+     .doc = "How it tells it; Auto: as entries where there is dur=, else as milliseconds."},
 
     {"FileLogger", "ConsoleLoggingLevel", .alias = "ConsoleLogingLevel", .type = CONF_LEVEL,
      AT(logger.console_level), LEVELS, .dflt = "\"Information\"", .reloadable = true,
@@ -129,16 +132,36 @@ static const struct conf_row rows[] = {
     IGNORED("FileLogger", "DisableFileLogging", CONF_BOOL),
     {"FileLogger", "LoggingLevel", .type = CONF_LEVEL, .offset = CONF_IGNORED, LEVELS},
 
-    IGNORED_CHOICE("Watchdog", "SuspensionMode", "Any", "All"),
-    IGNORED_COUNT("Watchdog", "MaxMemoryMB"),
-    IGNORED_COUNT("Watchdog", "CoolDownMemoryMB"),
-    IGNORED_COUNT("Watchdog", "MaxCPUPercentage"),
-    IGNORED_COUNT("Watchdog", "CoolDownCPUPercentage"),
-    IGNORED_COUNT("Watchdog", "MaxConcurrentConnectionsCountPerHostName"),
-    IGNORED_COUNT("Watchdog", "CoolDownConcurrentConnectionsCountPerHostName"),
-    IGNORED_COUNT("Watchdog", "CoolDownRetryTimeInMs"),
-    IGNORED_COUNT("Watchdog", "MaxCoolingPeriod"),
-    IGNORED_COUNT("Watchdog", "ResumeCoolingAfter"),
+    {"Watchdog", "SuspensionMode", .type = CONF_CHOICE, AT(watchdog.suspension),
+     WORDS("Any", "All"), .range = "Any, All", .dflt = "\"Any\"", .reloadable = true,
+     .doc = "Whether one limit that is passed holds requests back, or only all that are set."},
+    {"Watchdog", "MaxMemoryMB", .type = CONF_COUNT, AT(watchdog.max_memory_mb),
+     RANGE(0, 2147483647), .dflt = "0", .reloadable = true,
+     .doc = "Memory of the runner's own in MiB above which requests are held back; 0: no limit."},
+    {"Watchdog", "CoolDownMemoryMB", .type = CONF_COUNT, AT(watchdog.cool_memory_mb),
+     RANGE(0, 2147483647), .dflt = "0", .reloadable = true,
+     .doc = "Down to which it must fall before requests flow again; 0: four fifths of MaxMemoryMB."},
+    {"Watchdog", "MaxCPUPercentage", .type = CONF_COUNT, AT(watchdog.max_cpu), RANGE(0, 100),
+     .dflt = "0", .reloadable = true,
+     .doc = "CPU time of the runner, in percent of all CPUs it may use, from which requests are held back; 0: no limit."},
+    {"Watchdog", "CoolDownCPUPercentage", .type = CONF_COUNT, AT(watchdog.cool_cpu),
+     RANGE(0, 100), .dflt = "0", .reloadable = true,
+     .doc = "Below which it must fall before requests flow again; 0: four fifths of MaxCPUPercentage."},
+    {"Watchdog", "MaxConcurrentConnectionsCountPerHostName", .type = CONF_COUNT,
+     AT(watchdog.max_in_flight), RANGE(0, 2147483647), .dflt = "0", .reloadable = true,
+     .doc = "Requests in flight to one host name above which requests are held back; 0: no limit."},
+    {"Watchdog", "CoolDownConcurrentConnectionsCountPerHostName", .type = CONF_COUNT,
+     AT(watchdog.cool_in_flight), RANGE(0, 2147483647), .dflt = "0", .reloadable = true,
+     .doc = "Down to which they must fall before requests flow again; 0: four fifths of MaxConcurrentConnectionsCountPerHostName."},
+    {"Watchdog", "CoolDownRetryTimeInMs", .type = CONF_COUNT, AT(watchdog.sample_ms),
+     RANGE(10, 60000), .dflt = "100", .reloadable = true,
+     .doc = "Milliseconds from one look at the limits to the next."},
+    {"Watchdog", "MaxCoolingPeriod", .type = CONF_SECONDS, AT(watchdog.max_cooling_ms),
+     RANGE_S(0.001, 86400), .dflt = "30", .reloadable = true,
+     .doc = "How long requests are held back at most; then they flow, whatever the pressure."},
+    {"Watchdog", "ResumeCoolingAfter", .type = CONF_SECONDS, AT(watchdog.resume_ms),
+     RANGE_S(0.001, 86400), .dflt = "90", .reloadable = true,
+     .doc = "How long they flow then before the limits hold again."},
 
     IGNORED("InfluxDB", "Enabled", CONF_BOOL),
     IGNORED("InfluxDB", "Url", CONF_TEXT),

@@ -17,11 +17,12 @@ enum conf_type {
     CONF_PROXY_OR_NULL,     // "http://host:port"
     CONF_NO_PROXY_OR_NULL,  // hosts, ".suffix" or "*", separated by commas
     CONF_ADDRESSES_OR_NULL, // literal addresses, separated by commas
+    CONF_HEADER_OR_NULL,    // a header's name
     CONF_BOOL,
     CONF_COUNT,   // uint64_t
     CONF_SECONDS, // uint64_t of milliseconds, a decimal number of seconds in the file
     CONF_LEVEL,   // int, a syslog priority; a word or its index in the file
-    CONF_CHOICE,  // a word or its index
+    CONF_CHOICE,  // int, a word's index; the word or the index in the file
     CONF_TYPE__COUNT,
 };
 

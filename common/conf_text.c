@@ -10,7 +10,8 @@
 #include "common/conf.h"
 #include "common/str.h"
 
-#define HOST_MAX 253 // RFC 1035 section 2.3.4, as text
+#define HOST_MAX   253 // RFC 1035 section 2.3.4, as text
+#define HEADER_MAX 256
 
 static bool has_only(const char *text, const char *also)
 {
@@ -123,4 +124,11 @@ static bool is_host_or_suffix(const char *text)
 bool conf_text_is_no_proxy(const char *text)
 {
     return is_list(text, is_host_or_suffix);
+}
+
+bool conf_text_is_header(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len <= HEADER_MAX && has_only(text, "!#$%&'*+-.^_`|~");
 }

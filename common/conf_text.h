@@ -13,3 +13,5 @@ bool conf_text_is_proxy(const char *text);
 bool conf_text_is_addresses(const char *text);
 // The same of hosts, ".suffix" and "*" among them.
 bool conf_text_is_no_proxy(const char *text);
+// A header's name: a token (RFC 9110 section 5.6.2) of at most 256 characters.
+bool conf_text_is_header(const char *text);

@@ -17,6 +17,7 @@ const char *const metrics_error_name[METRICS_ERROR__COUNT] = {
     [METRICS_ERROR_PROTOCOL] = "protocol",
     [METRICS_ERROR_TOO_LARGE] = "too-large",
     [METRICS_ERROR_LOCAL] = "local",
+    [METRICS_ERROR_REQUEST] = "request",
 };
 
 const char *const metrics_latency_name[METRICS_LATENCY__COUNT] = {
@@ -31,6 +32,10 @@ const char *const metrics_latency_name[METRICS_LATENCY__COUNT] = {
     [METRICS_WAIT] = "wait",
     [METRICS_RECEIVE] = "receive",
     [METRICS_TTFB] = "ttfb",
+    [METRICS_SERVER] = "server",
+    [METRICS_SERVER_DB] = "server-db",
+    [METRICS_SERVER_CACHE] = "server-cache",
+    [METRICS_SERVER_APP] = "server-app",
 };
 
 struct metrics_window *metrics_window_new(int64_t k, uint32_t n_series)
@@ -162,6 +167,7 @@ void metrics_merge_peer(struct metrics_window *into, const struct metrics_window
     into->health.loop_stall_us = larger(into->health.loop_stall_us, from->health.loop_stall_us);
     into->health.cpu_us += from->health.cpu_us;
     into->health.fds += from->health.fds;
+    into->health.paused_us = larger(into->health.paused_us, from->health.paused_us);
 }
 
 void metrics_merge_later(struct metrics_series *into, const struct metrics_series *from)

@@ -21,6 +21,7 @@ enum metrics_error {
     METRICS_ERROR_PROTOCOL,  // bytes that are no HTTP response
     METRICS_ERROR_TOO_LARGE, // head beyond the limit
     METRICS_ERROR_LOCAL,     // out of ports, descriptors or buffers on this host
+    METRICS_ERROR_REQUEST,   // what the plan says does not come to a request
     METRICS_ERROR__COUNT,
 };
 
@@ -36,6 +37,10 @@ enum metrics_latency {
     METRICS_WAIT,    // request sent to first byte
     METRICS_RECEIVE, // first to last byte
     METRICS_TTFB,    // start of connect (or send, when reused) to first byte
+    METRICS_SERVER,  // what the server says of itself (Server-Timing); the next three are parts
+    METRICS_SERVER_DB,
+    METRICS_SERVER_CACHE,
+    METRICS_SERVER_APP,
     METRICS_LATENCY__COUNT,
 };
 
@@ -69,6 +74,7 @@ struct metrics_series {
 
 struct metrics_health {
     uint64_t loop_stall_us, cpu_us, fds;
+    uint64_t paused_us; // while the watchdog held requests back; of several workers the longest
 };
 
 // All series of a plan in second k since T0; n_series is fixed by the plan.

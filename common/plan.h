@@ -8,6 +8,8 @@
 #include <jansson.h>
 
 #include "common/diag.h"
+#include "common/jcheck.h"
+#include "common/script/value.h"
 #include "common/yaml.h"
 
 #define PLAN_BYTES_MAX      (256 * 1024)       // canonical JSON
@@ -23,6 +25,12 @@
 #define PLAN_BATCH_MAX      100000      // requests of one batch
 #define PLAN_RATE_MAX_MHZ   10000000000 // 10,000,000 requests a second
 #define PLAN_PASSWORD_MAX   1024        // bytes, of a client certificate
+#define PLAN_VARIABLES_MAX  1000        // also of one environment
+#define PLAN_HOOKS_MAX      100         // of one list
+#define PLAN_RULES_MAX      100         // of one list
+#define PLAN_PARTS_MAX      100         // of a multipart payload
+#define PLAN_RETRIES_MAX    1000
+#define PLAN_READS_MAX      1000
 
 enum plan_mode {
     PLAN_MODE_UNDEFINED = 0,
@@ -49,8 +57,66 @@ enum plan_pacing {
     PLAN_PACING_BATCHED,
 };
 
+// Texts marked "template" are of common/script/tmpl.h, "condition" of common/script/expr.h: as they
+// were written, with "$$" for "$". All others are what they are.
+
 struct plan_header {
-    char *name, *value;
+    char *name, *value; // value: template
+};
+
+// Of the whole process, set in this order before the first request.
+struct plan_variable {
+    char *name;
+    enum value_type type;
+    bool is_quoted;
+    bool is_secret;
+    char *value; // template; NULL: secret and left out of a text for others
+    char *regex; // NULL: none; its first match is the value
+};
+
+// A file or environment variable that a method reads; it travels beside the plan.
+struct plan_read {
+    bool is_env;
+    bool is_secret; // a secret variable reads it
+    char *name;     // as the template has it
+    char file[65];  // SHA-256 in hex; "": secret and left out of a text for others
+};
+
+struct plan_rule {
+    char *metric;      // of rule_parse; NULL: only a condition
+    char *codes;       // of rule_parse_codes; NULL: none
+    char *expression;  // condition over variables of the process and ${Metrics...}; NULL: none
+    uint64_t grace_ms; // of a termination rule; else 0
+};
+
+struct plan_retry {
+    char *condition; // NULL: always
+    char *stop;      // condition, looked at before; NULL: never
+    uint64_t max;    // attempts after the first
+    bool is_exponential;
+    uint64_t delay_ms, max_delay_ms; // max_delay_ms 0: no bound
+};
+
+struct plan_capture {
+    char *to;
+    enum value_type type; // of the body; UNDEFINED: by the answer's media type
+    bool is_quoted, is_global;
+    char *regex; // NULL: none
+};
+
+// Of a multipart payload.
+struct plan_part {
+    char *name;         // template; of a file also its file name
+    char *value;        // template; NULL: a file
+    char file[65];      // SHA-256 in hex of a file that travels beside the plan
+    char *content_type; // template; NULL: text/plain. A file always has one
+};
+
+enum plan_payload {
+    PLAN_PAYLOAD_NONE = 0,
+    PLAN_PAYLOAD_RAW,
+    PLAN_PAYLOAD_FILE,
+    PLAN_PAYLOAD_MULTIPART,
 };
 
 // URL in its parts (RFC 3986); http and https only.
@@ -60,7 +126,7 @@ struct plan_url {
     char *host; // lower case, without brackets
     uint16_t port;
     char *authority; // for the Host header: port only when not the scheme's default
-    char *target;    // path and query, begins with '/'
+    char *target;    // path and query, begins with '/'; of an iteration: template
 };
 
 // Clients of a round: client i of a stage arrives i * arrival_delay_ms after the stage begins; a
@@ -78,12 +144,18 @@ struct plan_ramp {
 struct plan_iteration {
     char *name;
     enum plan_mode mode;
-    uint64_t delay_ms;      // before a client begins it
-    uint64_t request_count; // R, CRB, per client; else 0
-    uint64_t duration_s;    // D, DCB; else 0. With a ramp: the sum of its durations
-    uint64_t batch_size;    // CB, CRB, DCB; else 0
-    uint64_t cool_down_ms;  // the same: from one batch to the next
-    bool maximize;          // the same: accepted; batches are on their grid either way
+    uint64_t delay_ms;                   // before a client begins it
+    uint64_t request_count;              // R, CRB, per client; else 0
+    uint64_t duration_s;                 // D, DCB; else 0. With a ramp: the sum of its durations
+    uint64_t batch_size;                 // CB, CRB, DCB; else 0
+    uint64_t cool_down_ms;               // the same: from one batch to the next
+    bool maximize;                       // the same: accepted; batches are on their grid either way
+    uint64_t think_min_ms, think_max_ms; // R and D: a client waits so long after each request
+    char *skip_if;                       // condition, before a client begins it; NULL: none
+    char **before, **after;              // templates, before and after a client's requests
+    size_t n_before, n_after;
+    struct plan_rule *failure, *termination;
+    size_t n_failure, n_termination;
     bool is_open;           // D only: requests are due at a rate, whatever the answers do
     uint64_t rate_mhz;      // is_open: requests in 1000 s, at first where there is a ramp
     struct plan_ramp *ramp; // is_open; n_ramp = 0: the rate is constant
@@ -93,11 +165,21 @@ struct plan_iteration {
     char certificate[65]; // SHA-256 in hex of a file beside the plan: PEM with key, or PKCS#12
     char *certificate_password; // NULL: none
     struct plan_url url;
-    char *method;                // upper case
+    char *method;                // template; upper case where it has no placeholder
     struct plan_header *headers; // by name, values of one name in their order
     size_t n_headers;
-    char *payload;         // text; NULL: none or a file
-    char payload_file[65]; // SHA-256 in hex of a file that travels beside the plan; "": none
+    enum plan_payload payload_kind;
+    char *payload;           // RAW: template, not empty
+    char payload_file[65];   // FILE: SHA-256 in hex of a file that travels beside the plan; else ""
+    struct plan_part *parts; // MULTIPART: fields, then files
+    size_t n_parts;
+    char *request_skip_if; // condition, of each request
+    char **request_before, **request_after;
+    size_t n_request_before, n_request_after;
+    struct plan_retry *retry;     // NULL: none
+    struct plan_capture *capture; // NULL: none
+    bool with_resources;          // downloadHtmlEmbeddedResources
+    bool save_response;
 };
 
 // A round is open (all its iterations are, and its clients are only the bound on requests in
@@ -117,6 +199,11 @@ struct plan_round {
 
 struct plan {
     char *name;
+    struct plan_variable *variables;
+    size_t n_variables;
+    struct plan_read *reads;
+    size_t n_reads;
+    bool warm_up;              // of a source: the client greets each server before it submits
     struct plan_round *rounds; // in sequence
     size_t n_rounds;
 };
@@ -138,7 +225,11 @@ void plan_free(struct plan *plan);
 // Canonical JSON: one spelling, defaults written out, keys sorted, compact; parses again to an
 // equal plan. The caller frees.
 char *plan_format(const struct plan *plan);
-// SHA-256 of plan_format.
+// The same for others to see: secret variables without their value, nor the hash of what they read;
+// certificate passwords and the values of Authorization, Proxy-Authorization and Cookie as "***".
+// Parses, too.
+char *plan_format_public(const struct plan *plan);
+// SHA-256 of plan_format_public.
 void plan_digest(const struct plan *plan, uint8_t out[32]);
 
 // Series = (round, iteration) pairs, counted through all rounds.
@@ -156,13 +247,13 @@ bool plan_keeps_connection(const struct plan_iteration *iteration);
 // Clients of the largest round, for checks of what fits: rounds run one after another.
 uint64_t plan_max_clients(const struct plan *plan);
 
-// "http://host:port/path"; fragment dropped, empty path becomes "/". 0, or -EINVAL with a text
-// entry in d at the given place.
+// "http://host:port/path", where "$" is itself; fragment dropped, empty path becomes "/". 0, or
+// -EINVAL with a text entry in d at the given place.
 int plan_url_parse(const char *text, struct diag *d, int line, int column,
                    struct plan_url *ret_url);
 void plan_url_done(struct plan_url *url);
 // A name (RFC 9110 token, at most 256) and a value (no CR, LF, NUL; at most 16384). 0, or -EINVAL
 // and an entry in d.
 int plan_check_header(const char *name, const char *value, struct diag *d, int line, int column);
-// Whether "$" begins a variable or a method call in text (reserved: nothing replaces them yet).
+// Whether "$" begins a variable or a method call in text, or stands for "$" as "$$".
 bool plan_has_placeholder(const char *text);

@@ -1,6 +1,6 @@
+// A plan's frame: rounds, clients, global iterations, selection.
 #include "common/plan.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,542 +11,471 @@
 #include "common/plan_impl.h"
 #include "common/str.h"
 
-#define NAME_MAX_LEN      60
 #define IN_FLIGHT_DEFAULT 1000 // of an open round
+#define TAGS_MAX          100
 
-static const char *const plan_keys[] = {"name", "rounds"};
-static const char *const round_keys[] = {
-    "name",          "startupDelay", "numberOfClients",
-    "arrivalDelay",  "stages",       "delayClientCreationUntilIsNeeded",
-    "runInParallel", "pacing",       "iterations"};
+static const char *const plan_keys[] = {"name", "variables", "rounds", "reads"};
+static const char *const source_plan_keys[] = {"name",       "variables", "environments",
+                                               "iterations", "rounds",    "warmUp"};
+// The last four are of sources.
+static const char *const round_keys[] = {"name",
+                                         "startupDelay",
+                                         "numberOfClients",
+                                         "arrivalDelay",
+                                         "stages",
+                                         "delayClientCreationUntilIsNeeded",
+                                         "runInParallel",
+                                         "pacing",
+                                         "iterations",
+                                         "baseUrl",
+                                         "tags",
+                                         "reference",
+                                         "referencedIterations"};
+#define N_SOURCE_ROUND_KEYS 4
 static const char *const stage_keys[] = {"numberOfClients", "arrivalDelay", "startupDelay"};
-static const char *const iteration_keys[] = {
-    "name",      "delay",        "startupDelay",       "mode", "requestCount", "duration",
-    "batchSize", "coolDownTime", "maximizeThroughput", "rate", "ramp",         "httpRequest"};
-static const char *const ramp_keys[] = {"rate", "duration"};
-
-// Keys of LPS plans that have a meaning, only not yet.
-static const char *const later_keys[] = {
-    "variables",
-    "environments",
-    "iterations",
-    "baseUrl",
-    "tags",
-    "reference",
-    "skipIf",
-    "before",
-    "after",
-    "failureRules",
-    "terminationRules",
-    "retry",
-    "capture",
-    "saveResponse",
-    "downloadHtmlEmbeddedResources",
-    "multipart",
-    "clientCertificatePath",
-    "type",
-};
+static const char *const read_keys[] = {"source", "name", "file", "secret"};
 
 static const struct plan_word pacings[] = {
     {"precise", PLAN_PACING_PRECISE},
     {"batched", PLAN_PACING_BATCHED},
 };
-
-// What each mode takes; batch stands for batchSize and coolDownTime.
-enum need {
-    NEVER = 0,
-    MAYBE, // a count is 1 by default
-    ALWAYS,
-};
-
-static const struct {
-    enum need count, duration, batch, rate;
-} needs[PLAN_MODE__COUNT] = {
-    [PLAN_MODE_R] = {.count = MAYBE},
-    [PLAN_MODE_D] = {.duration = ALWAYS, .rate = MAYBE},
-    [PLAN_MODE_CB] = {.batch = ALWAYS},
-    [PLAN_MODE_CRB] = {.count = ALWAYS, .batch = ALWAYS},
-    [PLAN_MODE_DCB] = {.duration = ALWAYS, .batch = ALWAYS},
-};
-
-static bool is_one_of(const char *text, const char *const *words, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(text, words[i]) == 0)
-            return true;
-    return false;
-}
-
-void plan_check_keys(struct jcheck *c, json_t *object, const char *const *known, size_t n_known)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(object, key, value)
-    {
-        if (is_one_of(key, known, n_known))
-            continue;
-        if (is_one_of(key, later_keys, PLAN_N_OF(later_keys)))
-            jcheck_fail_key(c, key, "%s is not supported yet", key);
-        else
-            jcheck_unknown(c, key, known, n_known);
-    }
-}
-
-json_t *plan_require(struct jcheck *c, json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-
-    if (value == NULL)
-        jcheck_fail(c, "found no \"%s\", expected one", key);
-    return value;
-}
-
-const char *plan_either(struct jcheck *c, json_t *object, const char *key, const char *alias)
-{
-    if (json_object_get(object, alias) == NULL)
-        return key;
-    if (json_object_get(object, key) != NULL)
-        jcheck_fail_key(c, alias, "found \"%s\" and \"%s\", expected one of them", key, alias);
-    return alias;
-}
-
-bool plan_read_bool(struct jcheck *c, json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-    bool is = false;
-
-    if (value != NULL) {
-        struct jcheck_place back = jcheck_key(c, key);
-        jcheck_bool(c, value, &is);
-        jcheck_leave(c, back);
-    }
-    return is;
-}
-
-int plan_read_word(struct jcheck *c, json_t *object, const char *key, const struct plan_word *words,
-                   size_t n_words, const char *expected, int dflt)
-{
-    json_t *value = json_object_get(object, key);
-    char quote[JTEXT_QUOTE_SIZE];
-    const char *text;
-    int found = 0;
-
-    if (value == NULL)
-        return dflt;
-    struct jcheck_place back = jcheck_key(c, key);
-    if (jcheck_text(c, value, &text) == 0) {
-        for (size_t i = 0; i < n_words; i++)
-            if (strcmp(text, words[i].text) == 0)
-                found = words[i].value;
-        if (plan_has_placeholder(text))
-            jcheck_fail(c, "placeholders are not supported yet");
-        else if (found == 0)
-            jcheck_fail(c, "found %s, expected %s", jtext_quote(value, quote, sizeof quote),
-                        expected);
-    }
-    jcheck_leave(c, back);
-    return found;
-}
-
-void plan_read_member(struct jcheck *c, json_t *object, const char *key,
-                      void (*read)(struct jcheck *c, json_t *value, struct plan_iteration *it),
-                      struct plan_iteration *it)
-{
-    json_t *value = json_object_get(object, key);
-
-    if (value == NULL)
-        return;
-    struct jcheck_place back = jcheck_key(c, key);
-    if (jcheck_object(c, value) == 0)
-        read(c, value, it);
-    jcheck_leave(c, back);
-}
-
-static uint64_t read_count(struct jcheck *c, json_t *object, const char *key, uint64_t min,
-                           uint64_t max, uint64_t dflt)
-{
-    json_t *value = json_object_get(object, key);
-    uint64_t count = dflt;
-
-    if (value != NULL) {
-        struct jcheck_place back = jcheck_key(c, key);
-        jcheck_u64(c, value, min, max, &count);
-        jcheck_leave(c, back);
-    }
-    return count;
-}
-
-static void check_name(struct jcheck *c, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (plan_has_placeholder(name)) {
-        jcheck_fail(c, "placeholders are not supported yet");
-        return;
-    }
-    if (len == 0 || len > NAME_MAX_LEN) {
-        jcheck_fail(c, "found %zu characters, expected 1 to %d", len, NAME_MAX_LEN);
-        return;
-    }
-    for (const char *p = name; *p != '\0'; p++) {
-        if (!isalnum((unsigned char)*p) && strchr(" _.-", *p) == NULL) {
-            json_t *json = json_string(name);
-            char quote[JTEXT_QUOTE_SIZE];
-            jcheck_fail(c, "found %s, expected only letters, digits, ' ', '_', '.', '-'",
-                        jtext_quote(json, quote, sizeof quote));
-            json_decref(json);
-            return;
-        }
-    }
-}
-
-static char *read_name(struct jcheck *c, json_t *object)
-{
-    json_t *value = plan_require(c, object, "name");
-    const char *name = "";
-
-    if (value != NULL) {
-        struct jcheck_place back = jcheck_key(c, "name");
-        if (jcheck_text(c, value, &name) == 0)
-            check_name(c, name);
-        jcheck_leave(c, back);
-    }
-    return xstrdup(name);
-}
-
-// A list under key with at least one element.
-static json_t *read_list(struct jcheck *c, json_t *object, const char *key, size_t max)
-{
-    json_t *list = plan_require(c, object, key);
-
-    if (list == NULL)
-        return NULL;
-    struct jcheck_place back = jcheck_key(c, key);
-    int r = jcheck_list(c, list);
-    if (r == 0 && json_array_size(list) == 0)
-        r = jcheck_fail(c, "found an empty list, expected at least one element");
-    if (r == 0 && json_array_size(list) > max)
-        r = jcheck_fail(c, "found %zu elements, expected at most %zu", json_array_size(list), max);
-    jcheck_leave(c, back);
-    return r == 0 ? list : NULL;
-}
-
-static enum plan_mode read_mode(struct jcheck *c, json_t *iteration)
-{
-    struct plan_word words[PLAN_MODE__COUNT - 1];
-
-    for (enum plan_mode m = PLAN_MODE_R; m < PLAN_MODE__COUNT; m++)
-        words[m - 1] = (struct plan_word){plan_mode_name(m), m};
-    return (enum plan_mode)plan_read_word(c, iteration, "mode", words, PLAN_N_OF(words),
-                                          "\"R\", \"D\", \"CB\", \"CRB\" or \"DCB\"", PLAN_MODE_R);
-}
-
-// Requests a second, as thousandths.
-static uint64_t read_rate(struct jcheck *c, json_t *object, uint64_t min_mhz)
-{
-    json_t *value = json_object_get(object, "rate");
-    double rate = json_number_value(value);
-    uint64_t mhz = 0;
-    char quote[JTEXT_QUOTE_SIZE];
-
-    if (value == NULL)
-        return 0;
-    if (rate >= 0 && rate <= PLAN_RATE_MAX_MHZ / 1000.0)
-        mhz = (uint64_t)(rate * 1000 + 0.5);
-    if (!json_is_number(value) || mhz < min_mhz || (double)mhz / 1000 != rate) {
-        struct jcheck_place back = jcheck_key(c, "rate");
-        jcheck_fail(
-            c, "found %s, expected a number %s 0 and up to %" PRIu64 " with at most 3 decimals",
-            jtext_quote(value, quote, sizeof quote), min_mhz > 0 ? "above" : "from",
-            (uint64_t)PLAN_RATE_MAX_MHZ / 1000);
-        jcheck_leave(c, back);
-    }
-    return mhz;
-}
-
-static void read_ramp(struct jcheck *c, json_t *list, struct plan_iteration *it)
-{
-    struct jcheck_place outer = jcheck_key(c, "ramp");
-    size_t n_before = c->d->n;
-    uint64_t max_mhz = it->rate_mhz;
-
-    it->ramp = xcalloc(json_array_size(list), sizeof *it->ramp);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct plan_ramp *ramp = &it->ramp[it->n_ramp++];
-        json_t *json = json_array_get(list, i);
-        struct jcheck_place back = jcheck_index(c, i);
-        if (jcheck_object(c, json) == 0) {
-            plan_check_keys(c, json, ramp_keys, PLAN_N_OF(ramp_keys));
-            if (plan_require(c, json, "rate") != NULL)
-                ramp->rate_mhz = read_rate(c, json, 0);
-            if (plan_require(c, json, "duration") != NULL)
-                ramp->duration_s = read_count(c, json, "duration", 1, PLAN_DURATION_MAX_S, 0);
-        }
-        jcheck_leave(c, back);
-        it->duration_s += ramp->duration_s;
-        if (ramp->rate_mhz > max_mhz)
-            max_mhz = ramp->rate_mhz;
-    }
-    if (it->duration_s > PLAN_DURATION_MAX_S)
-        jcheck_fail(c, "found durations of %" PRIu64 " s together, expected at most %d",
-                    it->duration_s, PLAN_DURATION_MAX_S);
-    if (c->d->n == n_before && max_mhz == 0)
-        jcheck_fail(c, "found no rate above 0, expected one");
-    jcheck_leave(c, outer);
-}
-
-static bool has_rate(json_t *iteration)
-{
-    return json_object_get(iteration, "rate") != NULL || json_object_get(iteration, "ramp") != NULL;
-}
-
-// Whether a key that its mode does not always take is to be read.
-static bool is_taken(struct jcheck *c, json_t *json, const char *key, enum need need,
-                     enum plan_mode mode)
-{
-    if (need == ALWAYS)
-        return plan_require(c, json, key) != NULL;
-    if (need == NEVER && json_object_get(json, key) != NULL)
-        jcheck_fail_key(c, key, "found \"%s\", expected none in mode %s", key,
-                        plan_mode_name(mode));
-    return need == MAYBE;
-}
-
-static void read_open(struct jcheck *c, json_t *json, struct plan_iteration *it)
-{
-    bool has_ramp = json_object_get(json, "ramp") != NULL;
-    json_t *list = has_ramp ? read_list(c, json, "ramp", PLAN_STAGES_MAX) : NULL;
-    const char *delay = plan_either(c, json, "delay", "startupDelay");
-
-    it->is_open = true;
-    it->rate_mhz = read_rate(c, json, has_ramp ? 0 : 1);
-    if (list != NULL)
-        read_ramp(c, list, it);
-    if (has_ramp && json_object_get(json, "duration") != NULL)
-        jcheck_fail_key(
-            c, "duration",
-            "found \"duration\" and \"ramp\", expected one of them: a ramp has its own");
-    if (!has_ramp && plan_require(c, json, "duration") != NULL)
-        it->duration_s = read_count(c, json, "duration", 1, PLAN_DURATION_MAX_S, 0);
-    if (json_object_get(json, delay) != NULL)
-        jcheck_fail_key(c, delay, "found \"%s\", expected none with a rate", delay);
-}
-
-static void check_batches(struct jcheck *c, const struct plan_iteration *it)
-{
-    struct jcheck_place back;
-
-    if (it->request_count > 0 && it->request_count <= it->batch_size) {
-        back = jcheck_key(c, "requestCount");
-        jcheck_fail(c, "found %" PRIu64 ", expected more than the batch size of %" PRIu64,
-                    it->request_count, it->batch_size);
-        jcheck_leave(c, back);
-    }
-    if (it->duration_s > 0 && it->duration_s * 1000 <= it->cool_down_ms) {
-        back = jcheck_key(c, "duration");
-        jcheck_fail(c,
-                    "found %" PRIu64 " s, expected more than the cool-down time of %" PRIu64 " ms",
-                    it->duration_s, it->cool_down_ms);
-        jcheck_leave(c, back);
-    }
-}
-
-static void read_schedule(struct jcheck *c, json_t *json, struct plan_iteration *it)
-{
-    enum plan_mode mode = it->mode;
-
-    if (is_taken(c, json, "requestCount", needs[mode].count, mode))
-        it->request_count = read_count(c, json, "requestCount", 1, PLAN_COUNT_MAX, 1);
-    if (is_taken(c, json, "batchSize", needs[mode].batch, mode))
-        it->batch_size = read_count(c, json, "batchSize", 1, PLAN_BATCH_MAX, 0);
-    if (is_taken(c, json, "coolDownTime", needs[mode].batch, mode))
-        it->cool_down_ms = read_count(c, json, "coolDownTime", 1, PLAN_DELAY_MAX_MS, 0);
-    bool rate = is_taken(c, json, "rate", needs[mode].rate, mode);
-    bool ramp = is_taken(c, json, "ramp", needs[mode].rate, mode);
-    if ((rate || ramp) && has_rate(json)) {
-        read_open(c, json, it);
-        return;
-    }
-    if (is_taken(c, json, "duration", needs[mode].duration, mode))
-        it->duration_s = read_count(c, json, "duration", 1, PLAN_DURATION_MAX_S, 0);
-    it->delay_ms =
-        read_count(c, json, plan_either(c, json, "delay", "startupDelay"), 0, PLAN_DELAY_MAX_MS, 0);
-    check_batches(c, it);
-}
-
-static void read_iteration(struct jcheck *c, json_t *json, struct plan_iteration *it)
-{
-    plan_check_keys(c, json, iteration_keys, PLAN_N_OF(iteration_keys));
-    it->name = read_name(c, json);
-    it->mode = read_mode(c, json);
-    if (it->mode != PLAN_MODE_UNDEFINED)
-        read_schedule(c, json, it);
-    // Modes without batches let it pass and forget it, as LPS does.
-    bool maximize = plan_read_bool(c, json, "maximizeThroughput");
-    it->maximize = maximize && it->batch_size > 0;
-    if (plan_require(c, json, "httpRequest") != NULL)
-        plan_read_member(c, json, "httpRequest", plan_read_request, it);
-}
-
-// The element here has the same name as an earlier one.
-static void same_name(struct jcheck *c, const char *name)
-{
-    struct jcheck_place back = jcheck_key(c, "name");
-
-    jcheck_fail(c, "found \"%s\" again, expected a name of its own", name);
-    jcheck_leave(c, back);
-}
+static const struct plan_word read_sources[] = {{"file", 1}, {"env", 2}};
 
 static bool same(const char *a, const char *b)
 {
     return *a != '\0' && strcasecmp(a, b) == 0;
 }
 
-static void read_iterations(struct jcheck *c, json_t *list, struct plan_round *round)
+static void check_own_name(struct plan_reader *r, json_t *json, const char *name,
+                           const struct plan_round *round)
 {
-    struct jcheck_place outer = jcheck_key(c, "iterations");
-
-    round->iterations = xcalloc(json_array_size(list), sizeof *round->iterations);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct plan_iteration *it = &round->iterations[i];
-        struct jcheck_place back = jcheck_index(c, i);
-        round->n_iterations++;
-        if (jcheck_object(c, json_array_get(list, i)) == 0) {
-            read_iteration(c, json_array_get(list, i), it);
-            for (size_t j = 0; j < i; j++)
-                if (round->iterations[j].name != NULL && same(it->name, round->iterations[j].name))
-                    same_name(c, it->name);
-        }
-        jcheck_leave(c, back);
+    for (size_t i = 0; i + 1 < round->n_iterations; i++) {
+        if (round->iterations[i].name == NULL || !same(name, round->iterations[i].name))
+            continue;
+        struct jcheck_place back = jcheck_key(&r->c, plan_key(r, json, "name"));
+        jcheck_fail(&r->c, "found \"%s\" again, expected a name of its own", name);
+        jcheck_leave(&r->c, back);
+        return;
     }
-    jcheck_leave(c, outer);
 }
 
-static void read_stages(struct jcheck *c, json_t *list, struct plan_round *round)
+// The next of a round's iterations, at the place of the walk.
+static void add_iteration(struct plan_reader *r, json_t *json, struct plan_round *round)
 {
-    struct jcheck_place outer = jcheck_key(c, "stages");
+    round->iterations =
+        xreallocarray(round->iterations, round->n_iterations + 1, sizeof *round->iterations);
+    struct plan_iteration *it = &round->iterations[round->n_iterations++];
+    *it = (struct plan_iteration){0};
+    if (jcheck_object(&r->c, json) < 0)
+        return;
+    plan_read_iteration(r, json, it);
+    check_own_name(r, json, it->name, round);
+}
 
-    round->stages = xcalloc(json_array_size(list), sizeof *round->stages);
+static void read_iterations(struct plan_reader *r, json_t *json, struct plan_round *round)
+{
+    struct jcheck_place outer, back;
+    json_t *list = plan_enter_list(r, json, "iterations", PLAN_SERIES_MAX, &outer);
+
+    if (list == NULL)
+        return;
     for (size_t i = 0; i < json_array_size(list); i++) {
-        struct plan_stage *stage = &round->stages[round->n_stages++];
-        json_t *json = json_array_get(list, i);
-        struct jcheck_place back = jcheck_index(c, i);
-        if (jcheck_object(c, json) == 0) {
-            plan_check_keys(c, json, stage_keys, PLAN_N_OF(stage_keys));
-            if (plan_require(c, json, "numberOfClients") != NULL)
-                stage->n_clients = read_count(c, json, "numberOfClients", 1, PLAN_CLIENTS_MAX, 0);
-            stage->arrival_delay_ms = read_count(c, json, "arrivalDelay", 0, PLAN_DELAY_MAX_MS, 0);
-            stage->startup_delay_ms = read_count(c, json, "startupDelay", 0, PLAN_DELAY_MAX_MS, 0);
-        }
-        jcheck_leave(c, back);
-        round->n_clients += stage->n_clients;
+        back = jcheck_index(&r->c, i);
+        add_iteration(r, json_array_get(list, i), round);
+        jcheck_leave(&r->c, back);
     }
+    if (json_array_size(list) == 0 && plan_find(r, json, "reference") == NULL)
+        jcheck_fail(&r->c, "found an empty list, expected at least one element");
+    jcheck_leave(&r->c, outer);
+}
+
+// The walk stands elsewhere: at a global iteration, whose own mistakes are told there.
+static void add_global(struct plan_reader *r, size_t i, struct plan_round *round)
+{
+    struct jcheck here = r->c;
+    size_t n_before = r->c.d->n;
+
+    if (r->is_global_wrong[i])
+        return;
+    jcheck_init(&r->c, here.text, here.len, here.d);
+    r->c.places = here.places;
+    jcheck_key(&r->c, "iterations");
+    jcheck_index(&r->c, i);
+    round->iterations =
+        xreallocarray(round->iterations, round->n_iterations + 1, sizeof *round->iterations);
+    struct plan_iteration *it = &round->iterations[round->n_iterations++];
+    *it = (struct plan_iteration){0};
+    plan_read_iteration(r, json_array_get(r->globals, i), it);
+    r->is_global_wrong[i] = r->c.d->n > n_before;
+    jcheck_done(&r->c);
+    r->c = here;
+}
+
+static size_t find_global(const struct plan_reader *r, const char *name)
+{
+    size_t i = 0;
+
+    while (i < json_array_size(r->globals) && !same(name, r->global_names[i]))
+        i++;
+    return i;
+}
+
+static void no_global(struct plan_reader *r, const char *name)
+{
+    const char *nearest =
+        str_nearest(name, (const char *const *)r->global_names, json_array_size(r->globals));
+
+    jcheck_fail(&r->c, "there is no global iteration \"%s\"%s%s%s", name,
+                nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
+                nearest != NULL ? "\"?" : "");
+}
+
+static void read_references(struct plan_reader *r, json_t *json, struct plan_round *round)
+{
+    struct jcheck_place outer, back;
+    json_t *list = plan_enter_list(r, json, "reference", PLAN_SERIES_MAX, &outer);
+
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        back = jcheck_index(&r->c, i);
+        char *name = plan_setup(r, json_array_get(list, i), false);
+        size_t at = name != NULL ? find_global(r, name) : 0;
+        bool is_there = name != NULL && at < json_array_size(r->globals);
+        for (size_t j = 0; is_there && j < round->n_iterations; j++)
+            if (round->iterations[j].name != NULL && same(name, round->iterations[j].name))
+                jcheck_fail(&r->c, "found \"%s\" again, expected a name of its own", name);
+        if (is_there)
+            add_global(r, at, round);
+        else if (name != NULL)
+            no_global(r, name);
+        free(name);
+        jcheck_leave(&r->c, back);
+    }
+    if (json_array_size(list) == 0 && json_array_size(plan_find(r, json, "iterations")) == 0)
+        jcheck_fail(&r->c, "found an empty list, expected at least one element");
+    jcheck_leave(&r->c, outer);
+}
+
+static void read_stage(struct plan_reader *r, json_t *json, void *element)
+{
+    struct plan_stage *stage = element;
+
+    plan_check_keys(r, json, stage_keys, PLAN_N_OF(stage_keys));
+    if (plan_require(r, json, "numberOfClients") != NULL)
+        stage->n_clients = plan_read_count(r, json, "numberOfClients", 1, PLAN_CLIENTS_MAX, 0);
+    stage->arrival_delay_ms = plan_read_count(r, json, "arrivalDelay", 0, PLAN_DELAY_MAX_MS, 0);
+    stage->startup_delay_ms = plan_read_count(r, json, "startupDelay", 0, PLAN_DELAY_MAX_MS, 0);
+}
+
+static void read_stages(struct plan_reader *r, json_t *json, struct plan_round *round)
+{
+    size_t n_before = r->c.d->n;
+    struct jcheck_place back;
+
+    round->stages = plan_read_list(r, json, "stages", PLAN_STAGES_MAX, sizeof *round->stages,
+                                   read_stage, &round->n_stages);
+    for (size_t i = 0; i < round->n_stages; i++)
+        round->n_clients += round->stages[i].n_clients;
+    back = jcheck_key(&r->c, plan_key(r, json, "stages"));
+    if (round->n_stages == 0 && r->c.d->n == n_before)
+        jcheck_fail(&r->c, "found an empty list, expected at least one element");
     if (round->n_clients > PLAN_CLIENTS_MAX)
-        jcheck_fail(c, "found %" PRIu64 " clients together, expected at most %d", round->n_clients,
-                    PLAN_CLIENTS_MAX);
-    jcheck_leave(c, outer);
+        jcheck_fail(&r->c, "found %" PRIu64 " clients together, expected at most %d",
+                    round->n_clients, PLAN_CLIENTS_MAX);
+    jcheck_leave(&r->c, back);
+}
+
+// What LPS passes over beside stages; a canonical plan has none of it.
+static void check_beside_stages(struct plan_reader *r, json_t *json)
+{
+    static const char *const keys[] = {"numberOfClients", "arrivalDelay"};
+
+    for (size_t i = 0; i < PLAN_N_OF(keys); i++) {
+        if (plan_find(r, json, keys[i]) == NULL)
+            continue;
+        if (r->source != NULL) {
+            struct jcheck_place back = jcheck_key(&r->c, plan_key(r, json, keys[i]));
+            plan_warn(r, "has no effect beside \"stages\"");
+            jcheck_leave(&r->c, back);
+        } else {
+            jcheck_fail_key(&r->c, keys[i], "found \"%s\" and \"stages\", expected one of them",
+                            keys[i]);
+        }
+    }
 }
 
 // One stage stands for all clients, where the plan has none.
-static void read_clients(struct jcheck *c, json_t *json, struct plan_round *round)
+static void read_clients(struct plan_reader *r, json_t *json, struct plan_round *round)
 {
     static const char *const not_open[] = {"arrivalDelay", "stages"};
-    static const char *const not_beside_stages[] = {"numberOfClients", "arrivalDelay"};
-    bool has_stages = json_object_get(json, "stages") != NULL;
 
     for (size_t i = 0; round->is_open && i < PLAN_N_OF(not_open); i++)
-        if (json_object_get(json, not_open[i]) != NULL)
-            jcheck_fail_key(c, not_open[i],
+        if (plan_find(r, json, not_open[i]) != NULL)
+            jcheck_fail_key(&r->c, plan_key(r, json, not_open[i]),
                             "found \"%s\", expected none in a round whose iterations have a rate",
                             not_open[i]);
-    if (has_stages && !round->is_open) {
-        for (size_t i = 0; i < PLAN_N_OF(not_beside_stages); i++)
-            if (json_object_get(json, not_beside_stages[i]) != NULL)
-                jcheck_fail_key(c, not_beside_stages[i],
-                                "found \"%s\" and \"stages\", expected one of them",
-                                not_beside_stages[i]);
-        json_t *list = read_list(c, json, "stages", PLAN_STAGES_MAX);
-        if (list != NULL)
-            read_stages(c, list, round);
+    if (plan_find(r, json, "stages") != NULL && !round->is_open) {
+        check_beside_stages(r, json);
+        read_stages(r, json, round);
         return;
     }
     round->n_stages = 1;
     round->stages = xcalloc(1, sizeof *round->stages);
-    round->n_clients = read_count(c, json, "numberOfClients", 1, PLAN_CLIENTS_MAX,
-                                  round->is_open ? IN_FLIGHT_DEFAULT : 1);
+    round->n_clients = plan_read_count(r, json, "numberOfClients", 1, PLAN_CLIENTS_MAX,
+                                       round->is_open ? IN_FLIGHT_DEFAULT : 1);
     round->stages->n_clients = round->n_clients;
     if (!round->is_open)
         round->stages->arrival_delay_ms =
-            read_count(c, json, "arrivalDelay", 0, PLAN_DELAY_MAX_MS, 0);
+            plan_read_count(r, json, "arrivalDelay", 0, PLAN_DELAY_MAX_MS, 0);
 }
 
 // Whether the round is open: known before its clients are read, whose keys depend on it.
-static bool read_is_open(struct jcheck *c, json_t *json)
+static bool read_is_open(struct plan_reader *r, json_t *json)
 {
-    json_t *list = json_object_get(json, "iterations");
-    size_t n = json_array_size(list), n_open = 0;
+    json_t *list = plan_find(r, json, "iterations"), *references = plan_find(r, json, "reference");
+    size_t n = json_array_size(list), n_open = 0, n_all = n;
 
     for (size_t i = 0; i < n; i++)
-        n_open += has_rate(json_array_get(list, i));
-    if (n_open > 0 && n_open < n)
-        jcheck_fail_key(c, "iterations",
+        n_open += plan_has_rate(r, json_array_get(list, i));
+    for (size_t i = 0; r->globals != NULL && i < json_array_size(references); i++) {
+        const char *name = json_string_value(json_array_get(references, i));
+        size_t at = name != NULL ? find_global(r, name) : json_array_size(r->globals);
+        if (at == json_array_size(r->globals))
+            continue;
+        n_all++;
+        n_open += plan_has_rate(r, json_array_get(r->globals, at));
+    }
+    if (n_open > 0 && n_open < n_all)
+        jcheck_fail_key(&r->c, plan_key(r, json, n > 0 ? "iterations" : "reference"),
                         "found %zu with a rate and %zu without, expected one kind: a round is "
                         "open or closed",
-                        n_open, n - n_open);
+                        n_open, n_all - n_open);
     return n_open > 0;
 }
 
-static void read_round(struct jcheck *c, json_t *json, struct plan_round *round)
+// Which names are asked for, and which of them there are.
+struct selection {
+    const char *const *wanted;
+    size_t n_wanted;
+    bool *is_met;
+    char **there; // for those that are not
+    size_t n_there;
+};
+
+static bool meet(struct selection *s, const char *name)
 {
-    plan_check_keys(c, json, round_keys, PLAN_N_OF(round_keys));
-    round->name = read_name(c, json);
-    round->is_open = read_is_open(c, json);
-    round->startup_delay_ms = read_count(c, json, "startupDelay", 0, PLAN_DELAY_MAX_MS, 0);
-    read_clients(c, json, round);
-    plan_read_bool(c, json, "delayClientCreationUntilIsNeeded"); // as it always is
-    round->is_parallel = plan_read_bool(c, json, "runInParallel");
-    round->pacing =
-        (enum plan_pacing)plan_read_word(c, json, "pacing", pacings, PLAN_N_OF(pacings),
-                                         "\"precise\" or \"batched\"", PLAN_PACING_PRECISE);
-    json_t *list = read_list(c, json, "iterations", PLAN_SERIES_MAX);
-    if (list != NULL)
-        read_iterations(c, list, round);
+    bool is_wanted = false;
+
+    s->there = xreallocarray(s->there, s->n_there + 1, sizeof *s->there);
+    s->there[s->n_there++] = xstrdup(name);
+    for (size_t i = 0; i < s->n_wanted; i++) {
+        if (same(name, s->wanted[i]))
+            is_wanted = s->is_met[i] = true;
+    }
+    return is_wanted;
 }
 
-static void read_rounds(struct jcheck *c, json_t *list, struct plan *plan)
+static void end_selection(struct plan_reader *r, struct selection *s, const char *what)
 {
-    struct jcheck_place outer = jcheck_key(c, "rounds");
+    for (size_t i = 0; i < s->n_wanted; i++) {
+        if (s->is_met[i])
+            continue;
+        const char *nearest = str_nearest(s->wanted[i], (const char *const *)s->there, s->n_there);
+        diag_add(r->c.d, 0, 0, "there is no %s \"%s\"%s%s%s", what, s->wanted[i],
+                 nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
+                 nearest != NULL ? "\"?" : "");
+    }
+    for (size_t i = 0; i < s->n_there; i++)
+        free(s->there[i]);
+    free(s->there);
+    free(s->is_met);
+}
 
-    plan->rounds = xcalloc(json_array_size(list), sizeof *plan->rounds);
+static void begin_selection(struct selection *s, const char *const *wanted, size_t n)
+{
+    *s = (struct selection){.wanted = wanted, .n_wanted = n, .is_met = xcalloc(n + 1, 1)};
+}
+
+static bool read_tags(struct plan_reader *r, json_t *json, struct selection *tags)
+{
+    struct jcheck_place outer, back;
+    json_t *list = plan_enter_list(r, json, "tags", TAGS_MAX, &outer);
+    bool is_wanted = false;
+
+    if (list == NULL)
+        return false;
     for (size_t i = 0; i < json_array_size(list); i++) {
-        struct plan_round *round = &plan->rounds[i];
-        struct jcheck_place back = jcheck_index(c, i);
+        back = jcheck_index(&r->c, i);
+        char *tag = plan_setup(r, json_array_get(list, i), false);
+        if (tag != NULL)
+            is_wanted |= meet(tags, tag);
+        free(tag);
+        jcheck_leave(&r->c, back);
+    }
+    jcheck_leave(&r->c, outer);
+    return is_wanted;
+}
+
+static void read_round(struct plan_reader *r, json_t *json, struct plan_round *round)
+{
+    plan_check_keys(r, json, round_keys,
+                    PLAN_N_OF(round_keys) - (r->source == NULL ? N_SOURCE_ROUND_KEYS : 0));
+    round->name = plan_read_name(r, json);
+    round->is_open = read_is_open(r, json);
+    round->startup_delay_ms = plan_read_count(r, json, "startupDelay", 0, PLAN_DELAY_MAX_MS, 0);
+    read_clients(r, json, round);
+    plan_read_bool(r, json, "delayClientCreationUntilIsNeeded"); // as it always is
+    round->is_parallel = plan_read_bool(r, json, "runInParallel");
+    round->pacing =
+        (enum plan_pacing)plan_read_word(r, json, "pacing", pacings, PLAN_N_OF(pacings),
+                                         "\"precise\" or \"batched\"", PLAN_PACING_PRECISE);
+    char *base = r->source != NULL ? plan_read_base(r, json) : NULL;
+    r->base = base;
+    if (r->source == NULL || plan_find(r, json, "reference") == NULL)
+        plan_require(r, json, "iterations");
+    read_iterations(r, json, round);
+    if (r->source != NULL)
+        read_references(r, json, round);
+    r->base = NULL;
+    r->has_any_base = false;
+    free(base);
+}
+
+static void check_round_name(struct plan_reader *r, json_t *json, struct selection *names)
+{
+    const char *name = names->there[names->n_there - 1];
+
+    for (size_t i = 0; i + 1 < names->n_there; i++) {
+        if (!same(name, names->there[i]))
+            continue;
+        struct jcheck_place back = jcheck_key(&r->c, plan_key(r, json, "name"));
+        jcheck_fail(&r->c, "found \"%s\" again, expected a name of its own", name);
+        jcheck_leave(&r->c, back);
+        return;
+    }
+}
+
+// A round that is not wanted is checked as any other, and left out.
+static void add_round(struct plan_reader *r, json_t *json, struct selection *names,
+                      struct selection *tags)
+{
+    struct plan *plan = r->plan;
+    size_t n_reads = plan->n_reads;
+
+    plan->rounds = xreallocarray(plan->rounds, plan->n_rounds + 1, sizeof *plan->rounds);
+    struct plan_round *round = &plan->rounds[plan->n_rounds];
+    *round = (struct plan_round){0};
+    if (jcheck_object(&r->c, json) < 0)
+        return;
+    read_round(r, json, round);
+    bool is_wanted = meet(names, round->name);
+    check_round_name(r, json, names);
+    if (r->source != NULL)
+        is_wanted |= read_tags(r, json, tags);
+    if (is_wanted || (names->n_wanted == 0 && tags->n_wanted == 0)) {
         plan->n_rounds++;
-        if (jcheck_object(c, json_array_get(list, i)) == 0) {
-            read_round(c, json_array_get(list, i), round);
-            for (size_t j = 0; j < i; j++)
-                if (plan->rounds[j].name != NULL && same(round->name, plan->rounds[j].name))
-                    same_name(c, round->name);
-        }
-        jcheck_leave(c, back);
-        if (plan_n_series(plan) > PLAN_SERIES_MAX) {
-            jcheck_fail(c, "found more than %d iterations in all", PLAN_SERIES_MAX);
+        return;
+    }
+    plan_round_done(round);
+    plan_cut_reads(r, n_reads);
+}
+
+static void read_rounds(struct plan_reader *r, json_t *json)
+{
+    const struct plan_source *source = r->source;
+    struct selection names, tags;
+    struct jcheck_place outer, back;
+    json_t *list = plan_require(r, json, "rounds") == NULL
+                       ? NULL
+                       : plan_enter_list(r, json, "rounds", PLAN_SERIES_MAX, &outer);
+
+    if (list == NULL)
+        return;
+    begin_selection(&names, source ? source->rounds : NULL, source ? source->n_rounds : 0);
+    begin_selection(&tags, source ? source->tags : NULL, source ? source->n_tags : 0);
+    if (json_array_size(list) == 0)
+        jcheck_fail(&r->c, "found an empty list, expected at least one element");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        back = jcheck_index(&r->c, i);
+        add_round(r, json_array_get(list, i), &names, &tags);
+        jcheck_leave(&r->c, back);
+        if (plan_n_series(r->plan) > PLAN_SERIES_MAX) {
+            jcheck_fail(&r->c, "found more than %d iterations in all", PLAN_SERIES_MAX);
             break;
         }
     }
-    jcheck_leave(c, outer);
+    end_selection(r, &names, "round");
+    end_selection(r, &tags, "tag");
+    jcheck_leave(&r->c, outer);
 }
 
-static void read_plan(struct jcheck *c, json_t *json, struct plan *plan)
+// Checks all of them, at their own place; those that rounds refer to are read again for each.
+static void read_globals(struct plan_reader *r, json_t *plan)
 {
-    if (jcheck_object(c, json) < 0)
+    struct jcheck_place outer, back;
+    json_t *list = plan_enter_list(r, plan, "iterations", PLAN_SERIES_MAX, &outer);
+    size_t n = json_array_size(list), n_reads = r->plan->n_reads;
+    struct plan_round all = {0};
+
+    if (list == NULL)
         return;
-    plan_check_keys(c, json, plan_keys, PLAN_N_OF(plan_keys));
-    plan->name = read_name(c, json);
-    json_t *list = read_list(c, json, "rounds", PLAN_SERIES_MAX);
-    if (list != NULL)
-        read_rounds(c, list, plan);
+    r->globals = list;
+    r->global_names = xcalloc(n + 1, sizeof *r->global_names);
+    r->is_global_wrong = xcalloc(n + 1, sizeof *r->is_global_wrong);
+    r->has_any_base = true;
+    for (size_t i = 0; i < n; i++) {
+        size_t n_before = r->c.d->n;
+        back = jcheck_index(&r->c, i);
+        add_iteration(r, json_array_get(list, i), &all);
+        r->global_names[i] = xstrdup(all.iterations[i].name != NULL ? all.iterations[i].name : "");
+        r->is_global_wrong[i] = r->c.d->n > n_before;
+        jcheck_leave(&r->c, back);
+    }
+    r->has_any_base = false;
+    plan_round_done(&all);
+    plan_cut_reads(r, n_reads);
+    jcheck_leave(&r->c, outer);
+}
+
+static void read_read(struct plan_reader *r, json_t *json, void *element)
+{
+    struct plan_read *read = element;
+
+    plan_check_keys(r, json, read_keys, PLAN_N_OF(read_keys));
+    if (plan_require(r, json, "source") != NULL)
+        read->is_env = plan_read_word(r, json, "source", read_sources, PLAN_N_OF(read_sources),
+                                      "\"file\" or \"env\"", 0) == 2;
+    if (plan_require(r, json, "name") != NULL)
+        read->name = plan_read_text(r, json, "name", PLAN_BYTES_MAX, false);
+    read->is_secret = plan_read_bool(r, json, "secret");
+    if ((read->is_secret && plan_find(r, json, "file") == NULL) ||
+        plan_require(r, json, "file") != NULL)
+        plan_read_file(r, json, "file", PLAN_USE_READ, NULL, read->file, NULL);
+    if (read->name == NULL)
+        read->name = xstrdup("");
+}
+
+static void read_plan(struct plan_reader *r, json_t *json)
+{
+    struct plan *plan = r->plan;
+
+    if (jcheck_object(&r->c, json) < 0)
+        return;
+    if (r->source != NULL)
+        plan_check_keys(r, json, source_plan_keys, PLAN_N_OF(source_plan_keys));
+    else
+        plan_check_keys(r, json, plan_keys, PLAN_N_OF(plan_keys));
+    plan_read_variables(r, json);
+    plan->name = plan_read_name(r, json);
+    if (r->source != NULL) {
+        plan->warm_up = plan_read_bool(r, json, "warmUp");
+        read_globals(r, json);
+    } else {
+        plan->reads = plan_read_list(r, json, "reads", PLAN_READS_MAX, sizeof *plan->reads,
+                                     read_read, &plan->n_reads);
+    }
+    read_rounds(r, json);
 }
 
 static int check_size(const struct plan *plan, struct diag *d)
@@ -559,6 +488,40 @@ static int check_size(const struct plan *plan, struct diag *d)
         return 0;
     return diag_add(d, 0, 0, "found a plan of %zu bytes, expected at most %d: use payload files",
                     len, PLAN_BYTES_MAX);
+}
+
+// What a method reads when a placeholder is worked out.
+static const char *give_content(void *arg, bool is_env, const char *name, size_t *ret_len)
+{
+    const struct plan_reader *r = arg;
+    const struct plan *plan = r->plan;
+
+    for (size_t i = 0; i < plan->n_reads; i++) {
+        if (plan->reads[i].is_env != is_env || strcmp(plan->reads[i].name, name) != 0)
+            continue;
+        *ret_len = r->contents[i].len;
+        return r->contents[i].bytes;
+    }
+    return NULL;
+}
+
+static int parse(struct plan_reader *r, json_t *json, const char *text, size_t len,
+                 const struct places *places, struct diag *d, struct plan **ret_plan)
+{
+    struct plan *plan = xcalloc(1, sizeof *plan);
+    size_t n_before = d->n;
+
+    jcheck_init(&r->c, text, len, d);
+    r->c.places = places;
+    r->plan = plan;
+    read_plan(r, json);
+    jcheck_done(&r->c);
+    if (d->n > n_before || check_size(plan, d) < 0) {
+        plan_free(plan);
+        return -EINVAL;
+    }
+    *ret_plan = plan;
+    return 0;
 }
 
 int plan_parse(const char *text, size_t len, struct diag *d, struct plan **ret_plan)
@@ -576,18 +539,31 @@ int plan_parse(const char *text, size_t len, struct diag *d, struct plan **ret_p
 int plan_parse_json(json_t *json, const char *text, size_t len, const struct places *places,
                     struct diag *d, struct plan **ret_plan)
 {
-    struct plan *plan = xcalloc(1, sizeof *plan);
-    size_t n_before = d->n;
-    struct jcheck c;
+    struct plan_reader r = {0};
 
-    jcheck_init(&c, text, len, d);
-    c.places = places;
-    read_plan(&c, json, plan);
-    jcheck_done(&c);
-    if (d->n > n_before || check_size(plan, d) < 0) {
-        plan_free(plan);
-        return -EINVAL;
-    }
-    *ret_plan = plan;
-    return 0;
+    return parse(&r, json, text, len, places, d, ret_plan);
+}
+
+int plan_parse_source(json_t *json, const char *text, size_t len, const struct places *places,
+                      const struct plan_source *source, struct diag *d, struct plan **ret_plan)
+{
+    struct plan_reader r = {
+        .source = source,
+        .env = {.globals = globals_new(),
+                .unix_ms = source->unix_ms,
+                .n_parts = 1,
+                .read = give_content},
+    };
+
+    r.env.random = &r.random;
+    r.env.arg = &r;
+    script_random_seed(&r.random, 0, 0);
+    int result = parse(&r, json, text, len, places, d, ret_plan);
+    globals_free(r.env.globals);
+    for (size_t i = 0; i < json_array_size(r.globals); i++)
+        free(r.global_names[i]);
+    free(r.global_names);
+    free(r.is_global_wrong);
+    free(r.contents);
+    return result;
 }

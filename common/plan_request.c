@@ -1,5 +1,4 @@
-#include "common/plan.h"
-
+// What a request says: method, version, headers, certificate.
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 
 #include "common/jtext.h"
 #include "common/plan_impl.h"
+#include "common/script/tmpl.h"
 #include "common/str.h"
 
 static const char *const request_keys[] = {"url",
@@ -19,8 +19,16 @@ static const char *const request_keys[] = {"url",
                                            "clientCertificatePassword",
                                            "headers",
                                            "httpHeaders",
-                                           "payload"};
-static const char *const payload_keys[] = {"raw", "file"};
+                                           "payload",
+                                           "skipIf",
+                                           "before",
+                                           "after",
+                                           "retry",
+                                           "capture",
+                                           "downloadHtmlEmbeddedResources",
+                                           "saveResponse"};
+// The certificate is a file: by its hash, or in a source by its path.
+#define CERTIFICATE_KEY 6
 
 static const char *const methods[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
                                       "DELETE", "CONNECT", "OPTIONS", "TRACE"};
@@ -32,27 +40,13 @@ static const struct plan_word versions[] = {
 };
 
 // The text of the only entry goes under the name and place of the walk.
-static void pass_on(struct jcheck *c, const char *key, struct diag *inner)
+static void pass_on(struct plan_reader *r, const char *key, struct diag *inner)
 {
     if (key != NULL)
-        jcheck_fail_key(c, key, "%s", inner->entry[0].text);
+        jcheck_fail_key(&r->c, key, "%s", inner->entry[0].text);
     else
-        jcheck_fail(c, "%s", inner->entry[0].text);
+        jcheck_fail(&r->c, "%s", inner->entry[0].text);
     diag_done(inner);
-}
-
-static void read_url(struct jcheck *c, json_t *request, struct plan_url *url)
-{
-    json_t *value = plan_require(c, request, "url");
-    const char *text;
-    struct diag inner = {0};
-
-    if (value == NULL)
-        return;
-    struct jcheck_place back = jcheck_key(c, "url");
-    if (jcheck_text(c, value, &text) == 0 && plan_url_parse(text, &inner, 0, 0, url) < 0)
-        pass_on(c, NULL, &inner);
-    jcheck_leave(c, back);
 }
 
 static bool is_method(const char *text)
@@ -63,67 +57,73 @@ static bool is_method(const char *text)
     return false;
 }
 
-static char *read_method(struct jcheck *c, json_t *request)
+static char *read_method(struct plan_reader *r, json_t *request)
 {
-    const char *key = plan_either(c, request, "method", "httpMethod"), *text = "GET";
-    json_t *value = json_object_get(request, key);
-    char quote[JTEXT_QUOTE_SIZE];
+    struct jcheck_place back;
+    json_t *value = plan_enter(r, request, "method", &back);
 
     if (value == NULL)
-        return xstrdup(text);
-    struct jcheck_place back = jcheck_key(c, key);
-    int r = jcheck_text(c, value, &text);
-    char *method = xstrdup(text);
-    for (char *p = method; *p != '\0'; p++)
-        *p = (char)toupper((unsigned char)*p);
-    if (r == 0 && plan_has_placeholder(method))
-        jcheck_fail(c, "placeholders are not supported yet");
-    else if (r == 0 && !is_method(method))
-        jcheck_fail(c,
-                    "found %s, expected GET, HEAD, POST, PUT, PATCH, DELETE, CONNECT, OPTIONS or "
-                    "TRACE",
-                    jtext_quote(value, quote, sizeof quote));
-    jcheck_leave(c, back);
-    return method;
+        return xstrdup("GET");
+    char *method = plan_text(r, value);
+    if (method != NULL && tmpl_is_needed(method, strlen(method))) {
+        plan_check_template(r, method, false);
+    } else if (method != NULL) {
+        for (char *p = method; *p != '\0'; p++)
+            *p = (char)toupper((unsigned char)*p);
+        if (!is_method(method))
+            plan_wrong(r, method, "GET, HEAD, POST, PUT, PATCH, DELETE, CONNECT, OPTIONS or TRACE");
+    }
+    jcheck_leave(&r->c, back);
+    return method != NULL ? method : xstrdup("");
 }
 
-static void add_header(struct jcheck *c, struct plan_iteration *it, const char *name,
+bool plan_is_secret_header(const char *name)
+{
+    static const char *const names[] = {"Authorization", "Proxy-Authorization", "Cookie"};
+
+    for (size_t i = 0; i < PLAN_N_OF(names); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void add_header(struct plan_reader *r, struct plan_iteration *it, const char *name,
                        const json_t *value)
 {
-    const char *text;
+    char *text = plan_text(r, value);
     struct diag inner = {0};
 
-    if (jcheck_text(c, value, &text) < 0)
+    if (text == NULL)
         return;
     if (plan_check_header(name, text, &inner, 0, 0) < 0) {
-        pass_on(c, NULL, &inner);
+        pass_on(r, NULL, &inner);
+    } else if (it->n_headers == PLAN_HEADERS_MAX) {
+        jcheck_fail(&r->c, "found more than %d header values", PLAN_HEADERS_MAX);
+    } else if (plan_check_template(r, text, plan_is_secret_header(name)) == 0) {
+        it->headers = xreallocarray(it->headers, it->n_headers + 1, sizeof *it->headers);
+        it->headers[it->n_headers++] = (struct plan_header){xstrdup(name), text};
         return;
     }
-    if (it->n_headers == PLAN_HEADERS_MAX) {
-        jcheck_fail(c, "found more than %d header values", PLAN_HEADERS_MAX);
-        return;
-    }
-    it->headers = xreallocarray(it->headers, it->n_headers + 1, sizeof *it->headers);
-    it->headers[it->n_headers++] = (struct plan_header){xstrdup(name), xstrdup(text)};
+    free(text);
 }
 
-static void read_header(struct jcheck *c, json_t *value, const char *name,
+static void read_header(struct plan_reader *r, json_t *value, const char *name,
                         struct plan_iteration *it)
 {
-    struct jcheck_place back = jcheck_key(c, name);
+    struct jcheck_place back = jcheck_key(&r->c, name);
 
     if (!json_is_array(value)) {
-        add_header(c, it, name, value);
+        add_header(r, it, name, value);
     } else if (json_array_size(value) == 0) {
-        jcheck_fail(c, "found an empty list, expected a text or a list of texts");
+        jcheck_fail(&r->c, "found an empty list, expected a text or a list of texts");
     } else {
         for (size_t i = 0; i < json_array_size(value); i++) {
-            struct jcheck_place list = jcheck_index(c, i);
-            add_header(c, it, name, json_array_get(value, i));
-            jcheck_leave(c, list);
+            struct jcheck_place list = jcheck_index(&r->c, i);
+            add_header(r, it, name, json_array_get(value, i));
+            jcheck_leave(&r->c, list);
         }
     }
-    jcheck_leave(c, back);
+    jcheck_leave(&r->c, back);
 }
 
 static int by_name(const void *a, const void *b)
@@ -144,130 +144,121 @@ static const char **sorted_names(json_t *object)
     return names;
 }
 
-static void read_headers(struct jcheck *c, json_t *headers, struct plan_iteration *it)
+static void check_headers(struct plan_reader *r, json_t *headers, struct plan_iteration *it)
 {
     size_t n = json_object_size(headers);
 
     if (n > PLAN_HEADERS_MAX) {
-        jcheck_fail(c, "found %zu headers, expected at most %d", n, PLAN_HEADERS_MAX);
+        jcheck_fail(&r->c, "found %zu headers, expected at most %d", n, PLAN_HEADERS_MAX);
         return;
     }
     const char **names = sorted_names(headers);
     for (size_t i = 0; i < n; i++) {
         struct diag inner = {0};
         if (plan_check_header(names[i], "", &inner, 0, 0) < 0) {
-            pass_on(c, names[i], &inner);
+            pass_on(r, names[i], &inner);
             continue;
         }
         for (size_t j = 0; j < i; j++)
             if (strcasecmp(names[i], names[j]) == 0)
-                jcheck_fail_key(c, names[i], "found %s and %s, expected one of them with a list",
-                                names[j], names[i]);
-        read_header(c, json_object_get(headers, names[i]), names[i], it);
+                jcheck_fail_key(&r->c, names[i],
+                                "found %s and %s, expected one of them with a list", names[j],
+                                names[i]);
+        read_header(r, json_object_get(headers, names[i]), names[i], it);
     }
     free(names);
 }
 
-// The name of a file beside the plan: its SHA-256.
-static void read_hash(struct jcheck *c, json_t *object, const char *key, char ret_hash[65])
+static void read_headers(struct plan_reader *r, json_t *request, struct plan_iteration *it)
 {
-    json_t *value = json_object_get(object, key);
-    const char *text;
-    uint8_t digest[32];
-    char quote[JTEXT_QUOTE_SIZE];
+    struct jcheck_place back;
+    json_t *headers = plan_enter_object(r, request, "headers", &back);
 
-    if (value == NULL)
+    if (headers == NULL)
         return;
-    struct jcheck_place back = jcheck_key(c, key);
-    if (jcheck_text(c, value, &text) == 0) {
-        if (str_unhex(text, sizeof digest, digest) < 0)
-            jcheck_fail(c, "found %s, expected the file's SHA-256 in 64 hex digits",
-                        jtext_quote(value, quote, sizeof quote));
-        else
-            str_hex(digest, sizeof digest, ret_hash);
-    }
-    jcheck_leave(c, back);
+    check_headers(r, headers, it);
+    jcheck_leave(&r->c, back);
 }
 
-// NULL where it is absent, empty or wrong.
-static char *read_text(struct jcheck *c, json_t *object, const char *key, size_t max)
+static void read_version(struct plan_reader *r, json_t *request, struct plan_iteration *it)
 {
-    json_t *value = json_object_get(object, key);
-    const char *text = "";
-
-    if (value == NULL)
-        return NULL;
-    struct jcheck_place back = jcheck_key(c, key);
-    if (jcheck_text(c, value, &text) == 0) {
-        if (plan_has_placeholder(text))
-            jcheck_fail(c, "placeholders are not supported yet");
-        else if (strlen(text) > max)
-            jcheck_fail(c, "found %zu bytes, expected at most %zu", strlen(text), max);
-    }
-    jcheck_leave(c, back);
-    return *text != '\0' ? xstrdup(text) : NULL;
-}
-
-static void read_payload(struct jcheck *c, json_t *payload, struct plan_iteration *it)
-{
-    bool raw = json_object_get(payload, "raw") != NULL;
-    bool file = json_object_get(payload, "file") != NULL;
-
-    plan_check_keys(c, payload, payload_keys, PLAN_N_OF(payload_keys));
-    if (raw == file) {
-        jcheck_fail(c, "found %s, expected one of \"raw\" and \"file\"", raw ? "both" : "neither");
-        return;
-    }
-    read_hash(c, payload, "file", it->payload_file);
-    it->payload = read_text(c, payload, "raw", PLAN_BYTES_MAX);
-}
-
-static void read_version(struct jcheck *c, json_t *request, struct plan_iteration *it)
-{
-    const char *key = plan_either(c, request, "version", "httpVersion");
     const char *why = NULL;
 
-    it->version = (enum plan_version)plan_read_word(c, request, key, versions, PLAN_N_OF(versions),
-                                                    "\"1.0\", \"1.1\" or \"2.0\"", PLAN_VERSION_2);
-    it->h2c = plan_read_bool(c, request, "supportH2C");
+    it->version =
+        (enum plan_version)plan_read_word(r, request, "version", versions, PLAN_N_OF(versions),
+                                          "\"1.0\", \"1.1\" or \"2.0\"", PLAN_VERSION_2);
+    it->h2c = plan_read_bool(r, request, "supportH2C");
     if (it->h2c && it->url.tls)
         why = "an URL with https://, expected http://";
     else if (it->h2c && it->version != PLAN_VERSION_2 && it->version != PLAN_VERSION_UNDEFINED)
         why = "a version below 2.0, expected 2.0";
     if (why != NULL) {
-        struct jcheck_place back = jcheck_key(c, "supportH2C");
-        jcheck_fail(c, "found true and %s", why);
-        jcheck_leave(c, back);
+        struct jcheck_place back = jcheck_key(&r->c, plan_key(r, request, "supportH2C"));
+        jcheck_fail(&r->c, "found true and %s", why);
+        jcheck_leave(&r->c, back);
     }
 }
 
-static void read_certificate(struct jcheck *c, json_t *request, struct plan_iteration *it)
+static void check_extension(struct plan_reader *r, json_t *request, const char *key,
+                            const char *path)
 {
+    static const char *const extensions[] = {".pfx", ".p12", ".pem", ".cer", ".crt"};
+    const char *dot = strrchr(path, '.');
     struct jcheck_place back;
 
-    read_hash(c, request, "clientCertificate", it->certificate);
+    for (size_t i = 0; dot != NULL && i < PLAN_N_OF(extensions); i++)
+        if (strcasecmp(dot, extensions[i]) == 0)
+            return;
+    back = jcheck_key(&r->c, plan_key(r, request, key));
+    plan_wrong(r, path, "a file that ends in .pfx, .p12, .pem, .cer or .crt");
+    jcheck_leave(&r->c, back);
+}
+
+static void read_certificate(struct plan_reader *r, json_t *request, struct plan_iteration *it)
+{
+    const char *key = r->source != NULL ? "clientCertificatePath" : "clientCertificate";
+    bool has = plan_find(r, request, key) != NULL;
+    struct jcheck_place back;
+    char *path = NULL;
+
     it->certificate_password =
-        read_text(c, request, "clientCertificatePassword", PLAN_PASSWORD_MAX);
+        plan_read_text(r, request, "clientCertificatePassword", PLAN_PASSWORD_MAX, true);
+    plan_read_file(r, request, key, PLAN_USE_CERTIFICATE, it->certificate_password, it->certificate,
+                   &path);
+    if (r->source != NULL && path != NULL && it->certificate[0] != '\0')
+        check_extension(r, request, key, path);
+    free(path);
     if (it->certificate[0] != '\0' && it->url.text != NULL && !it->url.tls) {
-        back = jcheck_key(c, "clientCertificate");
-        jcheck_fail(c, "found a certificate and an URL with http://, expected https://");
-        jcheck_leave(c, back);
+        back = jcheck_key(&r->c, plan_key(r, request, key));
+        jcheck_fail(&r->c, "found a certificate and an URL with http://, expected https://");
+        jcheck_leave(&r->c, back);
     }
-    if (it->certificate_password != NULL && json_object_get(request, "clientCertificate") == NULL) {
-        back = jcheck_key(c, "clientCertificatePassword");
-        jcheck_fail(c, "found a password without a certificate");
-        jcheck_leave(c, back);
+    if (it->certificate_password != NULL && !has) {
+        back = jcheck_key(&r->c, plan_key(r, request, "clientCertificatePassword"));
+        jcheck_fail(&r->c, "found a password without a certificate");
+        jcheck_leave(&r->c, back);
     }
 }
 
-void plan_read_request(struct jcheck *c, json_t *request, struct plan_iteration *it)
+void plan_read_request(struct plan_reader *r, json_t *request, struct plan_iteration *it)
 {
-    plan_check_keys(c, request, request_keys, PLAN_N_OF(request_keys));
-    read_url(c, request, &it->url);
-    it->method = read_method(c, request);
-    read_version(c, request, it);
-    read_certificate(c, request, it);
-    plan_read_member(c, request, plan_either(c, request, "headers", "httpHeaders"), read_headers,
-                     it);
-    plan_read_member(c, request, "payload", read_payload, it);
+    const char *keys[PLAN_N_OF(request_keys)];
+
+    memcpy(keys, request_keys, sizeof keys);
+    if (r->source != NULL)
+        keys[CERTIFICATE_KEY] = "clientCertificatePath";
+    plan_check_keys(r, request, keys, PLAN_N_OF(keys));
+    plan_read_url(r, request, &it->url);
+    it->method = read_method(r, request);
+    read_version(r, request, it);
+    read_certificate(r, request, it);
+    read_headers(r, request, it);
+    plan_read_payload(r, request, it);
+    it->request_skip_if = plan_read_condition(r, request, "skipIf");
+    it->request_before = plan_read_hooks(r, request, "before", &it->n_request_before);
+    it->request_after = plan_read_hooks(r, request, "after", &it->n_request_after);
+    plan_read_retry(r, request, it);
+    plan_read_capture(r, request, it);
+    it->with_resources = plan_read_bool(r, request, "downloadHtmlEmbeddedResources");
+    it->save_response = plan_read_bool(r, request, "saveResponse");
 }

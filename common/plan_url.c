@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/plan_impl.h"
+#include "common/script/tmpl.h"
 #include "common/str.h"
 
 #define HOST_MAX         253 // RFC 1035 section 2.3.4, as text
@@ -26,6 +28,7 @@ bool plan_has_placeholder(const char *text)
 struct parse {
     struct diag *d;
     int line, column;
+    bool is_template; // of the target
     struct plan_url *url;
 };
 
@@ -125,6 +128,27 @@ static int parse_authority(struct parse *p, const char *text, size_t len)
     return 0;
 }
 
+// The placeholder at the beginning of a target; 0: none.
+static size_t placeholder(const struct parse *p, const char *text, size_t len)
+{
+    return p->is_template ? tmpl_placeholder(text, len) : 0;
+}
+
+// Without the fragment.
+static size_t target_length(const struct parse *p, const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++) {
+        size_t skip = placeholder(p, text + i, len - i);
+        if (skip > 0)
+            i += skip - 1;
+        else if (text[i] == '#')
+            return i;
+    }
+    return len;
+}
+
 // RFC 3986 sections 3.3 and 3.4; brackets are let through, as everyone does in queries.
 static int parse_target(struct parse *p, const char *text, size_t len)
 {
@@ -132,34 +156,39 @@ static int parse_target(struct parse *p, const char *text, size_t len)
 
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
+        size_t skip = placeholder(p, text + i, len - i);
+        if (skip > 0) {
+            i += skip - 1;
+            continue;
+        }
         if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c) != NULL)
             return bad(p, "found %s in the path or query, expected %%%02X", shown(c, out), c);
-        if (c == '%' && (len - i < 3 || !isxdigit((unsigned char)text[i + 1]) ||
-                         !isxdigit((unsigned char)text[i + 2])))
+        bool is_given = len - i >= 2 && placeholder(p, text + i + 1, len - i - 1) > 0;
+        if (c == '%' && !is_given &&
+            (len - i < 3 || !isxdigit((unsigned char)text[i + 1]) ||
+             !isxdigit((unsigned char)text[i + 2])))
             return bad(p, "found '%%' in the path or query, expected two hex digits after it");
     }
     p->url->target = xasprintf("%s%.*s", len > 0 && *text == '/' ? "" : "/", (int)len, text);
     return 0;
 }
 
-int plan_url_parse(const char *text, struct diag *d, int line, int column, struct plan_url *ret_url)
+static int parse_url(struct parse *p, const char *text, struct plan_url *ret_url)
 {
     struct plan_url url = {0};
-    struct parse p = {d, line, column, &url};
 
-    if (plan_has_placeholder(text))
-        return bad(&p, "placeholders are not supported yet");
+    p->url = &url;
     if (strlen(text) > PLAN_URL_MAX)
-        return bad(&p, "found %zu bytes, expected at most %d", strlen(text), PLAN_URL_MAX);
+        return bad(p, "found %zu bytes, expected at most %d", strlen(text), PLAN_URL_MAX);
     url.tls = strncasecmp(text, "https://", 8) == 0;
     if (!url.tls && strncasecmp(text, "http://", 7) != 0)
-        return bad(&p, "expected an URL that begins with http:// or https://");
+        return bad(p, "expected an URL that begins with http:// or https://");
 
     const char *authority = text + (url.tls ? 8 : 7);
     const char *target = authority + strcspn(authority, "/?#");
-    int r = parse_authority(&p, authority, (size_t)(target - authority));
+    int r = parse_authority(p, authority, (size_t)(target - authority));
     if (r == 0)
-        r = parse_target(&p, target, strcspn(target, "#"));
+        r = parse_target(p, target, target_length(p, target));
     if (r < 0) {
         plan_url_done(&url);
         return r;
@@ -167,6 +196,20 @@ int plan_url_parse(const char *text, struct diag *d, int line, int column, struc
     url.text = xasprintf("http%s://%s%s", url.tls ? "s" : "", url.authority, url.target);
     *ret_url = url;
     return 0;
+}
+
+int plan_url_parse(const char *text, struct diag *d, int line, int column, struct plan_url *ret_url)
+{
+    struct parse p = {.d = d, .line = line, .column = column};
+
+    return parse_url(&p, text, ret_url);
+}
+
+int plan_url_parse_template(const char *text, struct diag *d, struct plan_url *ret_url)
+{
+    struct parse p = {.d = d, .is_template = true};
+
+    return parse_url(&p, text, ret_url);
 }
 
 void plan_url_done(struct plan_url *url)
@@ -204,7 +247,5 @@ int plan_check_header(const char *name, const char *value, struct diag *d, int l
                         strlen(value), HEADER_VALUE_MAX);
     if (strpbrk(value, "\r\n") != NULL)
         return diag_add(d, line, column, "found a line break in a header value, expected none");
-    if (plan_has_placeholder(value))
-        return diag_add(d, line, column, "placeholders are not supported yet");
     return 0;
 }

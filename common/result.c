@@ -2,12 +2,14 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/rule.h"
 
 #define SCHEMA   "lps.result/1"
 #define TEXT_MAX 500 // bytes of a reason or a name
@@ -58,10 +60,10 @@ static json_t *errors_json(const struct metrics_series *s)
     return list;
 }
 
-static json_t *series_json(const struct metrics_series *s, double seconds)
+static json_t *series_json(const struct metrics_series *s, uint64_t errors, double seconds)
 {
     const struct metrics_counters *n = &s->n;
-    uint64_t errors = metrics_n_errors(s), ended = n->completed + n->failed;
+    uint64_t ended = n->completed + n->failed;
     json_t *status = json_object(), *latency = json_object();
 
     for (int code = 100; code < 600; code++) {
@@ -88,17 +90,59 @@ static json_t *series_json(const struct metrics_series *s, double seconds)
         number(n->reused));
 }
 
-static json_t *all_series_json(const struct result_input *in, double seconds)
+// Of each series by its own rules; the caller frees the list.
+static uint64_t *errors_of(const struct result_input *in)
+{
+    uint64_t *errors = xcalloc(plan_n_series(in->plan), sizeof *errors);
+
+    for (uint32_t id = 0; id < plan_n_series(in->plan); id++) {
+        const struct plan_round *round;
+        const struct plan_iteration *iteration;
+        struct rule_errors codes;
+        plan_series(in->plan, id, &round, &iteration);
+        rule_errors_init(&codes, iteration->failure, iteration->n_failure);
+        errors[id] = rule_n_errors(&codes, &aggregate_totals(in->aggregate)[id]);
+    }
+    return errors;
+}
+
+// What is known of a series so far.
+static struct judge_verdict status_of(const struct result_input *in, uint32_t id)
+{
+    if (in->verdicts != NULL)
+        return in->verdicts[id];
+    for (size_t i = 0; i < in->n_ends; i++)
+        if (in->ends[i].series == id)
+            return (struct judge_verdict){JUDGE_TERMINATED, (char *)in->ends[i].rule,
+                                          in->ends[i].value, in->ends[i].k};
+    return (struct judge_verdict){.k = -1};
+}
+
+static void add_status(json_t *series, const struct judge_verdict *v)
+{
+    json_object_set_new(
+        series, "status",
+        text_or_null(v->status == JUDGE_UNDEFINED ? NULL : judge_status_name[v->status]));
+    json_object_set_new(series, "rule", text_or_null(v->rule));
+    json_object_set_new(series, "value",
+                        v->rule == NULL || isnan(v->value) ? json_null() : json_real(v->value));
+    json_object_set_new(series, "second", v->k < 0 ? json_null() : json_integer(v->k));
+}
+
+static json_t *all_series_json(const struct result_input *in, const uint64_t *errors,
+                               double seconds)
 {
     json_t *list = json_array();
 
     for (uint32_t id = 0; id < plan_n_series(in->plan); id++) {
         const struct plan_round *round;
         const struct plan_iteration *iteration;
+        struct judge_verdict status = status_of(in, id);
         plan_series(in->plan, id, &round, &iteration);
-        json_t *series = series_json(&aggregate_totals(in->aggregate)[id], seconds);
+        json_t *series = series_json(&aggregate_totals(in->aggregate)[id], errors[id], seconds);
         json_object_set_new(series, "round", json_string(round->name));
         json_object_set_new(series, "iteration", json_string(iteration->name));
+        add_status(series, &status);
         json_array_append_new(list, series);
     }
     return list;
@@ -118,18 +162,20 @@ static const char **hosts_of(const struct plan *plan)
 
 // All series of one host in one; NULL marks those that are done.
 static json_t *host_json(const char **hosts, uint32_t first, const struct result_input *in,
-                         double seconds)
+                         const uint64_t *errors, double seconds)
 {
     struct metrics_series *sum = xcalloc(1, sizeof *sum);
     const char *host = hosts[first];
+    uint64_t n_errors = 0;
 
     for (uint32_t id = first, n = plan_n_series(in->plan); id < n; id++) {
         if (hosts[id] == NULL || strcmp(hosts[id], host) != 0)
             continue;
         metrics_merge_later(sum, &aggregate_totals(in->aggregate)[id]);
+        n_errors += errors[id];
         hosts[id] = NULL;
     }
-    json_t *json = series_json(sum, seconds);
+    json_t *json = series_json(sum, n_errors, seconds);
     json_object_set_new(json, "host", text_or_null(host));
     metrics_series_done(sum);
     free(sum);
@@ -137,7 +183,7 @@ static json_t *host_json(const char **hosts, uint32_t first, const struct result
 }
 
 // In the order of the plan.
-static json_t *all_hosts_json(const struct result_input *in, double seconds)
+static json_t *all_hosts_json(const struct result_input *in, const uint64_t *errors, double seconds)
 {
     const char **hosts = hosts_of(in->plan);
     uint32_t n = plan_n_series(in->plan);
@@ -145,7 +191,7 @@ static json_t *all_hosts_json(const struct result_input *in, double seconds)
 
     for (uint32_t id = 0; id < n; id++)
         if (hosts[id] != NULL)
-            json_array_append_new(list, host_json(hosts, id, in, seconds));
+            json_array_append_new(list, host_json(hosts, id, in, errors, seconds));
     free(hosts);
     return list;
 }
@@ -166,6 +212,7 @@ static const struct {
     COLUMN("failed", failed),
     COLUMN("errors", errors),
     COLUMN("dropped", dropped),
+    COLUMN("pausedUs", paused_us),
     COLUMN("inFlight", in_flight),
     COLUMN("bytesSent", bytes_sent),
     COLUMN("bytesReceived", bytes_received),
@@ -298,16 +345,11 @@ static void add_text(json_t *list, const char *fmt, ...)
 }
 
 // Why the default failure rule fires, or nothing.
-static void judge(const struct metrics_series *total, json_t *reasons)
+static void judge_total(const struct metrics_series *total, json_t *reasons)
 {
     uint64_t ended = total->n.completed + total->n.failed, errors = metrics_n_errors(total);
     uint64_t n_5xx = metrics_n_5xx(total);
 
-    if (ended == 0) {
-        add_text(reasons,
-                 total->n.started == 0 ? "no request was sent" : "no request was answered");
-        return;
-    }
     if ((double)errors > ERROR_SHARE_MAX * (double)ended)
         add_text(reasons,
                  "%" PRIu64 " of %" PRIu64 " requests are errors (%.2f %%): more than %.0f %%",
@@ -317,6 +359,40 @@ static void judge(const struct metrics_series *total, json_t *reasons)
                  "%" PRIu64 " of %" PRIu64
                  " requests were answered 5xx (%.2f %%): more than %.0f %%",
                  n_5xx, ended, 100 * (double)n_5xx / (double)ended, 100 * SHARE_5XX_MAX);
+}
+
+// One that is over for a rule: which, and what it came to.
+static void judge_series(const struct result_input *in, uint32_t id, json_t *reasons)
+{
+    const struct judge_verdict *v = &in->verdicts[id];
+    const struct plan_round *round;
+    const struct plan_iteration *iteration;
+    char when[40] = "", value[60] = "";
+
+    if (v->status != JUDGE_FAILED && v->status != JUDGE_TERMINATED)
+        return;
+    plan_series(in->plan, id, &round, &iteration);
+    if (v->status == JUDGE_TERMINATED)
+        snprintf(when, sizeof when, " at second %" PRId64, v->k);
+    if (!isnan(v->value))
+        snprintf(value, sizeof value, v->value < 1e6 ? " (was %.6g)" : " (was %.0f)", v->value);
+    add_text(reasons, "%s/%s %s%s: %s%s%s", round->name, iteration->name,
+             v->status == JUDGE_FAILED ? "failed" : "was terminated", when, v->rule, value,
+             v->status == JUDGE_FAILED && iteration->n_failure == 0 ? ", the default rule" : "");
+}
+
+static void judge_load(const struct result_input *in, json_t *reasons)
+{
+    const struct metrics_series *total = aggregate_total(in->aggregate);
+
+    if (total->n.completed + total->n.failed == 0 &&
+        (total->n.started > 0 || total->n.skipped == 0))
+        add_text(reasons,
+                 total->n.started == 0 ? "no request was sent" : "no request was answered");
+    if (in->verdicts == NULL)
+        judge_total(total, reasons);
+    for (uint32_t id = 0; in->verdicts != NULL && id < plan_n_series(in->plan); id++)
+        judge_series(in, id, reasons);
 }
 
 static void judge_members(const struct result_input *in, json_t *reasons)
@@ -357,7 +433,7 @@ static json_t *verdict_json(const struct result_input *in, json_t *reconciliatio
     enum result_exit code = RESULT_PASSED;
     const char *status = "passed";
 
-    judge(aggregate_total(in->aggregate), reasons);
+    judge_load(in, reasons);
     n_failed = json_array_size(reasons);
     judge_members(in, degraded);
     if (json_array_size(degraded) > 0)
@@ -391,6 +467,7 @@ json_t *result_build(const struct result_input *in)
     json_t *verdict = in->running ? json_null() : verdict_json(in, reconciliation, flags);
     char hex[65];
     size_t n_points;
+    uint64_t *errors = errors_of(in), n_errors = 0;
     const struct aggregate_point *points = aggregate_points(in->aggregate, &n_points);
 
     if (in->cancelled)
@@ -398,17 +475,22 @@ json_t *result_build(const struct result_input *in)
     if (!in->durable)
         json_array_append_new(flags, json_string("not-durable"));
     str_hex(in->digest, 32, hex);
+    for (uint32_t id = 0; id < plan_n_series(in->plan); id++)
+        n_errors += errors[id];
     for (size_t i = 0; i < in->n_members; i++)
         json_array_append_new(workers, member_json(&in->members[i]));
-    return json_pack(
-        "{s:s s:{s:s s:s s:s s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o}", "schema",
-        SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest", hex, "startedAt",
-        (json_int_t)in->started_wall_ms, "durationSeconds", seconds, "flags", flags, "verdict",
-        verdict, "workers", workers, "startSkew", start_skew_json(in), "reconciliation",
-        reconciliation, "late", "windows", number(in->late_windows), "requests",
-        number(in->late_requests), "totals", series_json(aggregate_total(in->aggregate), seconds),
-        "series", all_series_json(in, seconds), "hosts", all_hosts_json(in, seconds), "timeline",
-        result_points(points, n_points));
+    json_t *result = json_pack(
+        "{s:s s:{s:s s:s s:s s:I s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o}",
+        "schema", SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest", hex, "seed",
+        (json_int_t)in->seed, "startedAt", (json_int_t)in->started_wall_ms, "durationSeconds",
+        seconds, "flags", flags, "verdict", verdict, "workers", workers, "startSkew",
+        start_skew_json(in), "reconciliation", reconciliation, "late", "windows",
+        number(in->late_windows), "requests", number(in->late_requests), "totals",
+        series_json(aggregate_total(in->aggregate), n_errors, seconds), "series",
+        all_series_json(in, errors, seconds), "hosts", all_hosts_json(in, errors, seconds),
+        "timeline", result_points(points, n_points));
+    free(errors);
+    return result;
 }
 
 int result_exit_code(const json_t *result)

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "common/aggregate.h"
+#include "common/judge.h"
 #include "common/plan.h"
 
 // Exit codes of lps; precedence 130, 2, 3, 4, 1, 5, 0.
@@ -47,6 +48,7 @@ struct result_input {
     const struct plan *plan; // perhaps redacted
     const uint8_t *digest;   // 32 bytes: plan_digest of the plan that was run
     int64_t started_wall_ms;
+    uint64_t seed;       // of all random values
     int64_t duration_ns; // T0 to the last completion known
     bool running;        // not over: no verdict yet
     bool cancelled;
@@ -56,6 +58,10 @@ struct result_input {
     const struct result_member *members;
     size_t n_members;
     const struct aggregate *aggregate;
+    const struct judge_verdict *verdicts; // of each series; NULL: none, and the default rule is
+                                          // asked of all of them together once it is over
+    const struct judge_end *ends;         // so far
+    size_t n_ends;
 };
 
 // The document "lps.result/1" of docs/result.md; a new reference.

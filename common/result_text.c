@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARGIN      2
-#define LABEL       13 // "connections" and two blanks
-#define WORKERS_MAX 16 // rows; of more, those that are done are left out first
-#define REASONS_MAX 8
-#define NODE_WIDTH  20
-#define HOSTS_MAX   16 // rows
-#define HOST_WIDTH  26
+#define MARGIN          2
+#define LABEL           13 // "connections" and two blanks
+#define WORKERS_MAX     16 // rows; of more, those that are done are left out first
+#define REASONS_MAX     8
+#define NODE_WIDTH      20
+#define HOSTS_MAX       16 // rows
+#define HOST_WIDTH      26
+#define ITERATIONS_MAX  16 // rows
+#define ITERATION_WIDTH 28
 
 #define BOLD   "1"
 #define DIM    "2"
@@ -159,7 +161,17 @@ static struct number rate_of(double value)
     return out;
 }
 
-static void write_requests(struct pen *p, const json_t *totals, double seconds)
+static double sum_of(const json_t *column)
+{
+    double sum = 0;
+    const json_t *value;
+    size_t i;
+
+    json_array_foreach(column, i, value) sum += json_number_value(value);
+    return sum;
+}
+
+static void write_requests(struct pen *p, const json_t *totals, double seconds, double paused_us)
 {
     static const struct {
         const char *name, *sgr;
@@ -181,6 +193,16 @@ static void write_requests(struct pen *p, const json_t *totals, double seconds)
         label(p, "");
         put_wrapped(p, "dropped: due but never sent, as no more requests may be in flight; "
                        "the target met less load than was asked for");
+        end_line(p);
+    }
+    if (paused_us > 0) {
+        char text[120];
+        snprintf(text, sizeof text,
+                 "the watchdog held requests back for %.2f s: what was due then "
+                 "was sent late, or dropped",
+                 paused_us / 1e6);
+        label(p, "");
+        put_wrapped(p, text);
         end_line(p);
     }
     label(p, "rate");
@@ -241,12 +263,13 @@ static void write_latency_row(struct pen *p, const json_t *latencies, enum metri
                               const char *const *members, size_t n_members)
 {
     const json_t *l = json_object_get(latencies, metrics_latency_name[kind]);
-    bool is_phase = kind >= METRICS_DNS;
+    bool is_phase = kind >= METRICS_DNS, is_part = kind > METRICS_SERVER;
+    int indent = is_part ? 4 : is_phase ? 2 : 0;
 
     if (l == NULL)
         return;
-    put(p, is_phase ? DIM : NULL, "%*s%s%-*s", MARGIN, "", is_phase ? "  " : "", is_phase ? 8 : 10,
-        metrics_latency_name[kind]);
+    put(p, is_phase ? DIM : NULL, "%*s%-*s", MARGIN + indent, "", 10 - indent,
+        metrics_latency_name[kind] + (is_part ? strlen("server-") : 0));
     for (size_t i = 0; i < n_members; i++) {
         char text[32];
         str_us(count_at(l, members[i]), text, sizeof text);
@@ -330,7 +353,8 @@ static void write_totals(struct pen *p, const json_t *result, bool is_cluster)
 {
     const json_t *totals = json_object_get(result, "totals");
 
-    write_requests(p, totals, number_at(json_object_get(result, "run"), "durationSeconds"));
+    write_requests(p, totals, number_at(json_object_get(result, "run"), "durationSeconds"),
+                   sum_of(json_object_get(json_object_get(result, "timeline"), "pausedUs")));
     write_status(p, totals);
     write_errors(p, totals);
     write_latency(p, totals, is_cluster);
@@ -368,6 +392,88 @@ static int name_width(const json_t *list, const char *member, const char *title,
         width = columns > width ? columns : width;
     }
     return width > most ? most : width;
+}
+
+static const char *colour_of(const char *status)
+{
+    static const struct {
+        enum judge_status status;
+        const char *sgr;
+    } colours[] = {{JUDGE_FAILED, RED},
+                   {JUDGE_TERMINATED, RED},
+                   {JUDGE_SKIPPED, YELLOW},
+                   {JUDGE_NOT_STARTED, YELLOW},
+                   {JUDGE_CANCELLED, YELLOW}};
+
+    for (size_t i = 0; i < sizeof colours / sizeof *colours; i++)
+        if (strcmp(judge_status_name[colours[i].status], status) == 0)
+            return colours[i].sgr;
+    return NULL;
+}
+
+static void write_iteration(struct pen *p, const json_t *s, int width)
+{
+    const json_t *service = json_object_get(json_object_get(s, "latencyUs"), "service");
+    char p50[32] = "-", p99[32] = "-";
+    char *name = xasprintf("%s/%s", text_at(s, "round"), text_at(s, "iteration"));
+    char *clean = str_clean(name, (size_t)width);
+    double errors = number_at(s, "errors");
+
+    if (service != NULL) {
+        str_us(count_at(service, "p50"), p50, sizeof p50);
+        str_us(count_at(service, "p99"), p99, sizeof p99);
+    }
+    put(p, NULL, "%*s%-*s  ", MARGIN, "", width + (int)strlen(clean) - columns_of(clean), clean);
+    put(p, colour_of(text_at(s, "status")), "%-11s",
+        text_at(s, "status")[0] != '\0' ? text_at(s, "status") : "-");
+    put(p, NULL, "%12s", grouped(number_at(s, "requests")).text);
+    put(p, errors > 0 ? RED : NULL, "%10s", grouped(errors).text);
+    put(p, NULL, "%8s%8s", p50, p99);
+    end_line(p);
+    free(clean);
+    free(name);
+}
+
+static int iteration_width(const json_t *series)
+{
+    int width = (int)strlen("iteration");
+    const json_t *s;
+    size_t i;
+
+    json_array_foreach(series, i, s)
+    {
+        int columns = columns_of(text_at(s, "round")) + 1 + columns_of(text_at(s, "iteration"));
+        width = columns > width ? columns : width;
+    }
+    return width > ITERATION_WIDTH ? ITERATION_WIDTH : width;
+}
+
+// Where there are several, in the order of the plan; of too many, those that were well are left out
+// first.
+static void write_iterations(struct pen *p, const json_t *series)
+{
+    size_t i, n = json_array_size(series), n_rows = 0;
+    int width = iteration_width(series);
+    const json_t *s;
+
+    if (n < 2)
+        return;
+    end_line(p);
+    put(p, BOLD, "%*s%-*s  %-11s%12s%10s%8s%8s", MARGIN, "", width, "iteration", "status",
+        "requests", "errors", "p50", "p99");
+    end_line(p);
+    json_array_foreach(series, i, s)
+    {
+        bool is_well = colour_of(text_at(s, "status")) == NULL;
+        if (n_rows == ITERATIONS_MAX || (n > ITERATIONS_MAX && is_well))
+            continue;
+        write_iteration(p, s, width);
+        n_rows++;
+    }
+    if (n_rows < n) {
+        put(p, DIM, n_rows == 0 ? "%*sall %zu well" : "%*sand %zu more", MARGIN, "", n - n_rows);
+        end_line(p);
+    }
 }
 
 // Where there are several: one says what the totals say.
@@ -534,6 +640,7 @@ char *result_format(const json_t *result, const json_t *node, int width, bool co
     end_line(&p);
     end_line(&p);
     write_totals(&p, result, true);
+    write_iterations(&p, json_object_get(result, "series"));
     write_hosts(&p, json_object_get(result, "hosts"));
     write_notes(&p, result);
     write_workers(&p, workers);

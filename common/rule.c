@@ -56,16 +56,16 @@ static const struct metric {
     {"Receiving", RULE_LATENCY, METRICS_RECEIVE},
     {"Download", RULE_LATENCY, METRICS_RECEIVE},
     {"Downstream", RULE_LATENCY, METRICS_RECEIVE},
-    {"ServerTime", RULE_SERVER_TIME, METRICS_LATENCY_UNDEFINED},
-    {"Server", RULE_SERVER_TIME, METRICS_LATENCY_UNDEFINED},
-    {"ServerTimeDB", RULE_SERVER_TIME_DB, METRICS_LATENCY_UNDEFINED},
-    {"DB", RULE_SERVER_TIME_DB, METRICS_LATENCY_UNDEFINED},
-    {"Database", RULE_SERVER_TIME_DB, METRICS_LATENCY_UNDEFINED},
-    {"ServerTimeCache", RULE_SERVER_TIME_CACHE, METRICS_LATENCY_UNDEFINED},
-    {"Cache", RULE_SERVER_TIME_CACHE, METRICS_LATENCY_UNDEFINED},
-    {"ServerTimeApp", RULE_SERVER_TIME_APP, METRICS_LATENCY_UNDEFINED},
-    {"App", RULE_SERVER_TIME_APP, METRICS_LATENCY_UNDEFINED},
-    {"Application", RULE_SERVER_TIME_APP, METRICS_LATENCY_UNDEFINED},
+    {"ServerTime", RULE_LATENCY, METRICS_SERVER},
+    {"Server", RULE_LATENCY, METRICS_SERVER},
+    {"ServerTimeDB", RULE_LATENCY, METRICS_SERVER_DB},
+    {"DB", RULE_LATENCY, METRICS_SERVER_DB},
+    {"Database", RULE_LATENCY, METRICS_SERVER_DB},
+    {"ServerTimeCache", RULE_LATENCY, METRICS_SERVER_CACHE},
+    {"Cache", RULE_LATENCY, METRICS_SERVER_CACHE},
+    {"ServerTimeApp", RULE_LATENCY, METRICS_SERVER_APP},
+    {"App", RULE_LATENCY, METRICS_SERVER_APP},
+    {"Application", RULE_LATENCY, METRICS_SERVER_APP},
 };
 
 static const struct stat {
@@ -245,18 +245,13 @@ static int fail_name(const char *name, char *why, size_t size)
     return -EINVAL;
 }
 
-static bool has_stats(enum rule_what what)
-{
-    return what == RULE_LATENCY || (what >= RULE_SERVER_TIME && what <= RULE_SERVER_TIME_APP);
-}
-
 // stat: what follows the name's point; NULL: none.
 static int set_stat(struct rule *rule, const struct metric *m, const char *stat, char *why,
                     size_t size)
 {
     static const char expected[] = "a statistic: P50, P95, P99.9, Average, Min, Max or Sum";
 
-    if (!has_stats(m->what)) {
+    if (m->what != RULE_LATENCY) {
         if (stat == NULL)
             return 0;
         return fail(why, size, "found a statistic of %s, expected none: it is a single number",

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/metrics.h"
+#include "common/plan.h"
 
 #define RULE_BYTES_MAX   256 // of a metric, codes or a span
 #define RULE_SPAN_MAX_MS (365LL * 24 * 3600 * 1000)
@@ -28,14 +29,10 @@ enum rule_what {
     RULE_ERROR_RATE, // of 0 to 1, by the rule's own codes
     RULE_SKIP_RATIO,
     RULE_SKIPPED,
-    RULE_THROUGHPUT,         // completed without an error (by the rule's own codes), a second
+    RULE_THROUGHPUT,         // completed without an error, a second
     RULE_RATE_PER_COOL_DOWN, // the same within a cool-down
-    RULE_LATENCY,            // of a phase, in ms
-    RULE_SERVER_TIME,        // what servers say of themselves: nothing measures it yet, so it is 0
-    RULE_SERVER_TIME_DB,
-    RULE_SERVER_TIME_CACHE,
-    RULE_SERVER_TIME_APP,
-    RULE_DROPPED, // requests due and never sent
+    RULE_LATENCY,            // of a phase, or what a server says of itself, in ms
+    RULE_DROPPED,            // requests due and never sent
     RULE_WHAT__COUNT,
 };
 
@@ -56,7 +53,7 @@ struct rule_codes { // 0: no answer at all
 struct rule {
     enum rule_what what;
     enum metrics_latency latency; // RULE_LATENCY
-    enum rule_stat stat;          // the same, and server times
+    enum rule_stat stat;          // the same
     double percentile;            // 0 < p <= 100
     enum rule_op op;
     double a, b;
@@ -76,11 +73,22 @@ int rule_parse_span(const char *span, int64_t *ret_ms, char *why, size_t size);
 // One spelling of it: "TotalTime.P95 > 500 [codes >= 500]". The caller frees.
 char *rule_format(const struct rule *rule);
 
+// What counts as an error of an iteration wherever a rule does not say: codes that any of its
+// ErrorRate failure rules names; without such a rule 400 and above, or no answer.
+struct rule_errors {
+    bool code[600]; // 0: no answer
+};
+
+// The rules parse.
+void rule_errors_init(struct rule_errors *e, const struct plan_rule *failure, size_t n);
+// Responses that are errors, no answer included where it is one.
+uint64_t rule_n_errors(const struct rule_errors *e, const struct metrics_series *series);
+
 // What the metric is over these counts (of `elapsed_ms` since its first event); 0 where there is
-// nothing, a rate within its first second or cool-down. cool_down_ms: 0 where the iteration has
-// none. Rates have two decimals.
-double rule_value(const struct rule *rule, const struct metrics_series *series, int64_t elapsed_ms,
-                  uint64_t cool_down_ms);
+// nothing, a rate within its first second or cool-down. errors: of the iteration; a rule's own
+// codes win. cool_down_ms: 0 where the iteration has none. Rates have two decimals.
+double rule_value(const struct rule *rule, const struct metrics_series *series,
+                  const struct rule_errors *errors, int64_t elapsed_ms, uint64_t cool_down_ms);
 bool rule_holds(const struct rule *rule, double value); // = and != within 0.0001
 // Where a plan has no failure rule: more than 5 % errors (400 and above, or no answer) or more than
 // 1 % of 500 and above. Which of them holds, as text, or NULL.

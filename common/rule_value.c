@@ -1,5 +1,7 @@
 #include "common/rule.h"
 
+#include <string.h>
+
 #define TOLERANCE 0.0001 // of = and !=
 
 static bool compare(enum rule_op op, double x, double a, double b, double tolerance)
@@ -35,19 +37,50 @@ static bool is_error(const struct rule_codes *c, unsigned code)
     return compare(c->op, code, c->a, c->b, 0);
 }
 
-struct counts {
-    uint64_t errors, all;
-};
-
-static struct counts count(const struct metrics_series *s, const struct rule_codes *codes)
+static void add_codes(struct rule_errors *e, const struct rule_codes *codes)
 {
-    struct counts c = {.errors = is_error(codes, 0) ? s->n.failed : 0, .all = s->n.failed};
+    e->code[0] |= is_error(codes, 0);
+    for (unsigned code = 100; code < 600; code++)
+        e->code[code] |= is_error(codes, code);
+}
 
-    for (unsigned code = 100; code < 600; code++) {
-        c.all += s->status[code];
-        c.errors += is_error(codes, code) ? s->status[code] : 0;
+void rule_errors_init(struct rule_errors *e, const struct plan_rule *failure, size_t n)
+{
+    static const struct rule_codes usual;
+    bool is_empty = true;
+
+    memset(e, 0, sizeof *e);
+    for (size_t i = 0; i < n; i++) {
+        struct rule rule;
+        char why[200];
+        if (failure[i].metric == NULL ||
+            rule_parse(failure[i].metric, &rule, why, sizeof why) < 0 ||
+            rule.what != RULE_ERROR_RATE ||
+            rule_parse_codes(failure[i].codes, &rule.codes, why, sizeof why) < 0)
+            continue;
+        add_codes(e, &rule.codes);
+        is_empty = false;
     }
-    return c;
+    if (is_empty)
+        add_codes(e, &usual);
+}
+
+uint64_t rule_n_errors(const struct rule_errors *e, const struct metrics_series *s)
+{
+    uint64_t n = e->code[0] ? s->n.failed : 0;
+
+    for (unsigned code = 100; code < 600; code++)
+        n += e->code[code] ? s->status[code] : 0;
+    return n;
+}
+
+static uint64_t n_answers(const struct metrics_series *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned code = 100; code < 600; code++)
+        n += s->status[code];
+    return n;
 }
 
 static double share(uint64_t part, uint64_t of)
@@ -61,16 +94,16 @@ static double two_decimals(double x)
     return x < 1e15 ? (double)(uint64_t)(x * 100 + 0.5) / 100 : x;
 }
 
-static double rate(const struct rule *rule, const struct metrics_series *s, int64_t elapsed_ms,
-                   uint64_t period_ms)
+// What was not answered never completed, whatever the codes say of it.
+static double rate(const struct rule_errors *errors, const struct metrics_series *s,
+                   int64_t elapsed_ms, uint64_t period_ms)
 {
-    struct counts c = count(s, &rule->codes);
-    uint64_t failed_ok = is_error(&rule->codes, 0) ? 0 : s->n.failed; // never completed
+    uint64_t failed = errors->code[0] ? s->n.failed : 0;
+    uint64_t good = n_answers(s) - (rule_n_errors(errors, s) - failed);
 
     if (period_ms == 0 || elapsed_ms < 0 || (uint64_t)elapsed_ms < period_ms)
         return 0;
-    return two_decimals((double)(c.all - c.errors - failed_ok) / (double)elapsed_ms *
-                        (double)period_ms);
+    return two_decimals((double)good / (double)elapsed_ms * (double)period_ms);
 }
 
 static double latency_us(const struct rule *rule, const struct hist *h)
@@ -92,32 +125,31 @@ static double latency_us(const struct rule *rule, const struct hist *h)
     return 0;
 }
 
-double rule_value(const struct rule *rule, const struct metrics_series *series, int64_t elapsed_ms,
-                  uint64_t cool_down_ms)
+double rule_value(const struct rule *rule, const struct metrics_series *series,
+                  const struct rule_errors *errors, int64_t elapsed_ms, uint64_t cool_down_ms)
 {
     const struct metrics_counters *n = &series->n;
-    struct counts c;
+    struct rule_errors own = {0};
 
+    if (rule->what == RULE_ERROR_RATE || rule->codes.op != RULE_OP_UNDEFINED) {
+        add_codes(&own, &rule->codes);
+        errors = &own;
+    }
     switch (rule->what) {
     case RULE_ERROR_RATE:
-        c = count(series, &rule->codes);
-        return share(c.errors, c.all);
+        return share(rule_n_errors(errors, series), n_answers(series) + n->failed);
     case RULE_SKIP_RATIO:
         return share(n->skipped, n->started + n->skipped);
     case RULE_SKIPPED:
         return (double)n->skipped;
     case RULE_THROUGHPUT:
-        return rate(rule, series, elapsed_ms, 1000);
+        return rate(errors, series, elapsed_ms, 1000);
     case RULE_RATE_PER_COOL_DOWN:
-        return rate(rule, series, elapsed_ms, cool_down_ms);
+        return rate(errors, series, elapsed_ms, cool_down_ms);
     case RULE_LATENCY:
         return latency_us(rule, &series->latency[rule->latency]) / 1000;
     case RULE_DROPPED:
         return (double)n->dropped;
-    case RULE_SERVER_TIME:
-    case RULE_SERVER_TIME_DB:
-    case RULE_SERVER_TIME_CACHE:
-    case RULE_SERVER_TIME_APP:
     case RULE_WHAT_UNDEFINED:
     case RULE_WHAT__COUNT:
         break;
@@ -142,7 +174,7 @@ const char *rule_default(const struct metrics_series *series, double *ret_value)
     };
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        double value = rule_value(&rules[i].rule, series, 0, 0);
+        double value = rule_value(&rules[i].rule, series, NULL, 0, 0);
         if (!rule_holds(&rules[i].rule, value))
             continue;
         *ret_value = value;

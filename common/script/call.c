@@ -289,3 +289,19 @@ void call_each_source(const struct call *call, void (*fn)(void *arg, bool is_env
     if (call->is_global != NULL)
         tmpl_each_source(call->is_global, fn, arg);
 }
+
+void call_each_call(const struct call *call, void (*fn)(void *arg, const struct call *call),
+                    void *arg)
+{
+    fn(arg, call);
+    for (size_t i = 0; i < METHOD_PARAMS_MAX; i++) {
+        if (call->condition[i] != NULL)
+            expr_each_call(call->condition[i], fn, arg);
+        if (call->arg[i] != NULL)
+            tmpl_each_call(call->arg[i], fn, arg);
+    }
+    if (call->variable != NULL)
+        tmpl_each_call(call->variable, fn, arg);
+    if (call->is_global != NULL)
+        tmpl_each_call(call->is_global, fn, arg);
+}

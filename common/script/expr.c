@@ -100,3 +100,9 @@ void expr_each_source(const struct expr *e, void (*fn)(void *arg, bool is_env, c
     for (size_t i = 0; i < e->n_operands; i++)
         tmpl_each_source(e->operands[i], fn, arg);
 }
+
+void expr_each_call(const struct expr *e, void (*fn)(void *arg, const struct call *call), void *arg)
+{
+    for (size_t i = 0; i < e->n_operands; i++)
+        tmpl_each_call(e->operands[i], fn, arg);
+}

@@ -34,10 +34,12 @@ int expr_eval(const struct expr *e, struct script_env *env, bool *ret_value,
               struct tmpl_error *ret_error);
 // The same with what is wrong as a warning, and false.
 bool expr_is_true(const struct expr *e, struct script_env *env);
-// As tmpl_fold, tmpl_each_name, tmpl_each_source.
+// As tmpl_fold, tmpl_each_name, tmpl_each_source, tmpl_each_call.
 void expr_fold(struct expr *e, struct scope *constants);
 void expr_each_name(const struct expr *e,
                     void (*fn)(void *arg, const char *name, bool is_store, bool is_global),
                     void *arg);
 void expr_each_source(const struct expr *e, void (*fn)(void *arg, bool is_env, const char *name),
                       void *arg);
+void expr_each_call(const struct expr *e, void (*fn)(void *arg, const struct call *call),
+                    void *arg);

@@ -45,6 +45,8 @@ void call_each_name(const struct call *call,
                     void *arg);
 void call_each_source(const struct call *call, void (*fn)(void *arg, bool is_env, const char *name),
                       void *arg);
+void call_each_call(const struct call *call, void (*fn)(void *arg, const struct call *call),
+                    void *arg);
 // A number, or arithmetic; halves go to the even side. 0 or -EINVAL.
 int call_read_int(const char *text, size_t len, int64_t *ret_n);
 int call_read_number(const char *text, size_t len, double *ret_x);

@@ -228,3 +228,13 @@ void tmpl_each_source(const struct tmpl *t, void (*fn)(void *arg, bool is_env, c
             call_each_source(t->segments[i].call, fn, arg);
     }
 }
+
+void tmpl_each_call(const struct tmpl *t, void (*fn)(void *arg, const struct call *call), void *arg)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->segments[i].inner != NULL)
+            tmpl_each_call(t->segments[i].inner, fn, arg);
+        if (t->segments[i].call != NULL)
+            call_each_call(t->segments[i].call, fn, arg);
+    }
+}

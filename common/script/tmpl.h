@@ -48,5 +48,12 @@ void tmpl_each_name(const struct tmpl *t,
 // Calls fn for each literal file (or environment variable) that a method in it reads.
 void tmpl_each_source(const struct tmpl *t, void (*fn)(void *arg, bool is_env, const char *name),
                       void *arg);
+// Calls fn for each call of a method, also those within arguments.
+struct call;
+void tmpl_each_call(const struct tmpl *t, void (*fn)(void *arg, const struct call *call),
+                    void *arg);
 // Whether text has a placeholder at all ("$$" is none).
 bool tmpl_is_needed(const char *text, size_t len);
+// The bytes of the placeholder that text begins with: all of them where its end is missing; 0: it
+// begins with none.
+size_t tmpl_placeholder(const char *text, size_t len);

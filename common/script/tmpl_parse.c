@@ -134,6 +134,17 @@ int tmpl_skip(const struct script_parse *p, const char *at, const char *end, con
     return r;
 }
 
+size_t tmpl_placeholder(const char *text, size_t len)
+{
+    struct tmpl_error error;
+    const struct script_parse p = {.begin = text, .error = &error};
+    struct placeholder found;
+
+    if (!tmpl_begins(text, text + len))
+        return 0;
+    return scan(&p, text, text + len, &found) < 0 ? len : (size_t)(found.end - text);
+}
+
 static int add_placeholder(struct script_parse *p, const struct placeholder *found, struct tmpl *t)
 {
     size_t len = (size_t)(found->text_end - found->text);

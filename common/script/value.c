@@ -259,6 +259,11 @@ void value_set_response(struct value *v, unsigned status, const char *reason,
     v->shared->head = head;
 }
 
+void value_cut_paths(struct value *v, const struct regex *regex)
+{
+    v->shared->head->regex = regex;
+}
+
 static bool ends_with(const char *text, size_t len, const char *end)
 {
     size_t n = strlen(end);

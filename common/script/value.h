@@ -30,6 +30,7 @@ enum value_type {
     VALUE__COUNT,
 };
 
+struct regex;
 struct value_shared; // the text, what was parsed of it, the head of a response
 
 // Zero-initialise, then value_done.
@@ -79,6 +80,9 @@ int value_append(const struct value *v, const char *path, struct buf *out, char 
 void value_set_response(struct value *v, unsigned status, const char *reason,
                         const char *const *fields, size_t n_fields, enum value_type body_type,
                         bool quoted, const char *body, size_t len);
+// What a path into the body of a response gives is cut to the first match from now on; where there
+// is none, nothing is there. Before v has copies. regex is borrowed until the last of them is gone.
+void value_cut_paths(struct value *v, const struct regex *regex);
 // The type of a body by its media type: "application/json; charset=utf-8", "text/xml", "text/csv",
 // "application/problem+json", "image/svg+xml"; else STRING.
 enum value_type value_body_type(const char *media_type);

@@ -14,6 +14,7 @@ struct value_head {
     char *reason;
     char **fields; // name and value in turn
     size_t n_fields;
+    const struct regex *regex; // of what paths into the body give; NULL: none
 };
 
 struct value_shared {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/script/regex.h"
 #include "common/script/value_impl.h"
 
 // Appends the number that stands in brackets as arithmetic; false: it is none.
@@ -164,12 +165,32 @@ static int append_at(const struct value *v, enum value_type type, const char *pa
     return value_find(v, type, path, out, why, size);
 }
 
+// What was appended from begin on becomes its first match; 0, or -ENOENT and it is gone.
+static int cut(const struct regex *regex, size_t begin, struct buf *out, char *why, size_t size)
+{
+    size_t at = 0, len = 0;
+
+    buf_puts(out, ""); // so that there is data
+    int r = regex_find(regex, out->data + begin, out->len - begin, &at, &len);
+    memmove(out->data + begin, out->data + begin + at, len);
+    out->len = begin + len;
+    out->data[out->len] = '\0';
+    if (r < 0)
+        snprintf(why, size, r == -E2BIG ? "its regex takes too long" : "its regex matches nothing");
+    return r < 0 ? -ENOENT : 0;
+}
+
 static int append_quotable(const struct value *v, enum value_type type, const char *path,
                            struct buf *out, char *why, size_t size)
 {
     if (v->is_quoted)
         buf_puts(out, "\"");
+    const struct regex *regex =
+        v->type == VALUE_RESPONSE && *path != '\0' ? v->shared->head->regex : NULL;
+    size_t begin = out->len;
     int r = append_at(v, type, path, out, why, size);
+    if (r == 0 && regex != NULL)
+        r = cut(regex, begin, out, why, size);
     if (v->is_quoted)
         buf_puts(out, "\"");
     return r;

@@ -13,6 +13,7 @@
 #define CLUSTER_MEMBERS_MAX       10000
 #define CLUSTER_CLOCK_SAMPLES     5 // below that a member does not count
 #define CLUSTER_START_LEAD_MAX_NS 30000000000LL
+#define CLUSTER_SEED_MAX          INT64_MAX
 
 // The first five are the values of proto State.
 enum cluster_state {
@@ -92,6 +93,7 @@ struct cluster_member {
     bool gone;       // lost for good: restarted, or its runner failed
     int64_t down_ns; // since when its stream is lost; 0: it is up
     char *reason;    // of a loss, else NULL
+    uint32_t part;   // of n_parts, from 1; 0: none
     uint64_t received_seq, committed_seq;
     bool fin_received;
 };
@@ -105,6 +107,8 @@ struct cluster_run {
     uint32_t expected; // what the barrier asks for
     uint32_t counted;
     uint32_t min_members; // counted at T0
+    uint64_t seed;
+    uint32_t n_parts; // members that were there at Ready, observers aside
     int64_t opened_ns, t0_ns, ended_ns;
     int64_t stop_due_ns; // when a cancel is no longer waited for
     uint32_t next_source;
@@ -182,6 +186,9 @@ struct cluster_submission {
     const char *plan_name;
     const char *run;     // the run it says it belongs to; "": none
     const char *new_run; // the id of the run that it may open
+    bool has_seed;       // it asks for this one
+    uint64_t seed;       // else that of the run that it may open
+    bool has_unique;     // the plan has values that each member needs a part of
 };
 void cluster_submit(struct cluster *c, int64_t now, struct cluster_node *node,
                     const struct cluster_submission *submission);

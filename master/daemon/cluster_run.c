@@ -165,6 +165,28 @@ static int64_t start_lead(const struct cluster *c)
     return 4 * worst > c->config.start_lead_ns ? 4 * worst : c->config.start_lead_ns;
 }
 
+static int by_node(const void *a, const void *b)
+{
+    const struct cluster_member *const *x = a, *const *y = b;
+
+    return strcmp((*x)->node->name, (*y)->node->name);
+}
+
+// In the order of names, so that a run with the same seed and nodes makes the same values.
+static void share_out(struct cluster_run *run)
+{
+    struct cluster_member **sorted = xcalloc(run->n_members, sizeof(struct cluster_member *));
+
+    for (size_t i = 0; i < run->n_members; i++)
+        if (!run->members[i]->observer)
+            sorted[run->n_parts++] = run->members[i];
+    if (run->n_parts > 0)
+        qsort(sorted, run->n_parts, sizeof(struct cluster_member *), by_node);
+    for (uint32_t i = 0; i < run->n_parts; i++)
+        sorted[i]->part = i + 1;
+    free(sorted);
+}
+
 // Members whose stream is lost at this moment may come back like any lost in Running.
 void cluster_arm(struct cluster *c, int64_t now, const char *why)
 {
@@ -179,6 +201,7 @@ void cluster_arm(struct cluster *c, int64_t now, const char *why)
         m->down_ns = now;
         cluster_lose(c, m, now, "away when the run became Ready", false);
     }
+    share_out(run);
     cluster_change_state(c, CLUSTER_READY, why);
     cluster_emit(c, CLUSTER_ARMED, NULL);
 }

@@ -55,6 +55,12 @@ static bool answer_known_or_refuse(struct cluster *c, const struct event *ev)
     if (memcmp(run->digest, ev->submission->digest, sizeof run->digest) != 0)
         snprintf(why, sizeof why, "run %s (%.128s) is %s with another plan", run->id,
                  run->plan_name, cluster_state_name[run->state]);
+    else if (ev->submission->has_seed && ev->submission->seed != run->seed)
+        snprintf(why, sizeof why, "run %s has the seed %" PRIu64 ", not %" PRIu64, run->id,
+                 run->seed, ev->submission->seed);
+    else if (ev->submission->has_unique && run->t0_ns != 0)
+        snprintf(why, sizeof why, "run %s is %s, and its plan has unique values: nobody joins late",
+                 run->id, cluster_state_name[run->state]);
     else if (m != NULL && !m->gone)
         snprintf(why, sizeof why, "%s is already a member of run %s", ev->node->name, run->id);
     else if (run->stop != CLUSTER_GO)
@@ -89,6 +95,7 @@ static void submit_opens(struct cluster *c, struct event *ev)
     snprintf(run->id, sizeof run->id, "%s", s->new_run);
     run->plan_name = xstrdup(s->plan_name);
     memcpy(run->digest, s->digest, sizeof run->digest);
+    run->seed = s->seed;
     run->state = CLUSTER_IDLE;
     run->opened_ns = ev->now;
     run->expected = c->config.expected > 1 ? c->config.expected : 1;

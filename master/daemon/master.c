@@ -132,6 +132,45 @@ static void log_verdict(const struct run *run)
               (unsigned long long)total->n.started, (unsigned long long)metrics_n_errors(total));
 }
 
+// --- Rules ---
+
+static void on_judge_warning(void *arg, const char *text)
+{
+    const struct master *m = arg;
+    struct log_fields fields = {.run_id = cluster_run(m->cluster)->id, .event = "warning"};
+
+    log_event(LOG_WARNING, &fields, "run %s: %s", fields.run_id, text);
+    store_add_event(m->store, clock_wall_ms(), fields.event, fields.run_id, NULL, text);
+}
+
+static void log_iteration_end(const struct master *m, const struct judge_end *end)
+{
+    struct log_fields fields = {.run_id = m->run->id, .event = "iteration-ended"};
+    const struct plan_round *round;
+    const struct plan_iteration *iteration;
+
+    plan_series(m->run->plan, end->series, &round, &iteration);
+    char *text = xasprintf("%s, %s ends in second %lld: %s", round->name, iteration->name,
+                           (long long)end->k, end->rule);
+    log_event(LOG_NOTICE, &fields, "run %s: %s", m->run->id, text);
+    store_add_event(m->store, clock_wall_ms(), fields.event, m->run->id, NULL, text);
+    free(text);
+}
+
+// Iterations that a rule ends do so on every worker.
+static void judge(struct master *m)
+{
+    size_t n_new = run_judge(m->run, cluster_run(m->cluster), now_ns()), n;
+    const struct judge_end *ends = judge_ends(m->run->judge, &n);
+
+    for (size_t i = n - n_new; i < n; i++)
+        log_iteration_end(m, &ends[i]);
+    if (n_new > 0 && m->service != NULL)
+        service_send_state(m->service, NULL);
+    if (n_new > 0 && m->web != NULL)
+        web_publish_state(m->web);
+}
+
 static void on_ended(struct master *m)
 {
     const struct cluster_run *state = cluster_run(m->cluster);
@@ -139,6 +178,7 @@ static void on_ended(struct master *m)
     m->run->ended_ms = clock_wall_ms();
     if (state->t0_ns == 0)
         return;
+    judge(m);
     m->run->result = run_result(m->run, state, now_ns());
     store_end(m);
     log_verdict(m->run);
@@ -177,7 +217,7 @@ static void store_late(struct master *m)
 static void on_opened(struct master *m, const char *id)
 {
     run_free(m->run);
-    m->run = run_new(id, m->plan, clock_wall_ms());
+    m->run = run_new(id, m->plan, clock_wall_ms(), on_judge_warning, m);
     m->plan = NULL;
     m->late_changed = false;
 }
@@ -312,6 +352,7 @@ static void on_commit(const char *run, uint32_t source, uint64_t seq,
         master_add_late(m, run, w != NULL, requests);
     } else if (w != NULL) {
         run_add_window(ours, source, w);
+        judge(m);
         if (m->web != NULL && is_second_whole(m))
             web_publish_frame(m->web);
     } else {
@@ -362,6 +403,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (m->late_changed)
         store_late(m);
+    if (cluster_is_open(m->cluster))
+        judge(m);
     if (m->service != NULL)
         service_tick(m->service);
     if (m->web != NULL)

@@ -41,6 +41,8 @@ static const char *check_submit(const Lps__V1__Submit *m)
         return "Submit: a digest has 32 bytes";
     if (m->plan.len > PLAN_BYTES_MAX)
         return "Submit: plan too large";
+    if (m->seed > CLUSTER_SEED_MAX)
+        return "Submit: seed out of range";
     return *m->run == '\0' || is_id(m->run, CLUSTER_RUN_ID_MAX) ? NULL : "Submit: bad run id";
 }
 

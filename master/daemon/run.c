@@ -11,14 +11,20 @@
 // Seconds that a worker may lag behind before its windows no longer count in percentiles of the
 // timeline (in the totals they always do).
 #define KEEP_S 30
+// Nor is a second's judgement put off for it for longer than this after its end.
+#define JUDGE_LATE_S 2
 
-struct run *run_new(const char *id, struct plan *plan, int64_t now_ms)
+struct run *run_new(const char *id, struct plan *plan, int64_t now_ms,
+                    void (*warn)(void *arg, const char *text), void *arg)
 {
     struct run *run = xcalloc(1, sizeof *run);
 
     *run = (struct run){.plan = plan,
                         .plan_text = plan_format(plan),
                         .aggregate = aggregate_new(plan_n_series(plan), KEEP_S),
+                        .judge = judge_new(plan, warn, arg),
+                        .judged_k = -2,
+                        .late = metrics_window_new(0, plan_n_series(plan)),
                         .opened_ms = now_ms,
                         .durable = true,
                         .changed_k = INT64_MAX};
@@ -35,6 +41,8 @@ void run_free(struct run *run)
     free(run->parts);
     json_decref(run->result);
     aggregate_free(run->aggregate);
+    judge_free(run->judge);
+    metrics_window_free(run->late);
     free(run->plan_text);
     plan_free(run->plan);
     free(run);
@@ -90,6 +98,61 @@ void run_add_window(struct run *run, uint32_t source, const struct metrics_windo
     }
     if (w->k < run->changed_k)
         run->changed_k = w->k;
+    if (w->k <= run->judged_k) {
+        metrics_merge_peer(run->late, w);
+        run->has_late = true;
+    }
+}
+
+// Up to where every active member has sent its windows.
+static int64_t whole_k(const struct run *run, const struct cluster_run *state)
+{
+    int64_t least = INT64_MAX;
+
+    for (size_t i = 0; i < state->n_members; i++) {
+        const struct cluster_member *m = state->members[i];
+        int64_t last_k = run_part_at(run, m->source)->last_k;
+        if (m->state == CLUSTER_ACTIVE && !m->observer && last_k < least)
+            least = last_k;
+    }
+    return least == INT64_MAX ? aggregate_newest(run->aggregate) : least;
+}
+
+static int64_t judgeable_k(const struct run *run, const struct cluster_run *state, int64_t now_ns)
+{
+    int64_t whole = whole_k(run, state), overdue = (now_ns - state->t0_ns) / NS_PER_S;
+
+    overdue -= 1 + JUDGE_LATE_S;
+    if (state->ended_ns != 0)
+        return aggregate_newest(run->aggregate);
+    return whole > overdue ? whole : overdue;
+}
+
+// What came late counts with second k.
+static size_t judge_second(struct run *run, int64_t k)
+{
+    const struct metrics_window *w = aggregate_window(run->aggregate, k);
+
+    if (!run->has_late)
+        return judge_look(run->judge, k, w);
+    if (w != NULL)
+        metrics_merge_peer(run->late, w);
+    run->late->k = k;
+    size_t n = judge_look(run->judge, k, run->late);
+    metrics_window_reset(run->late, 0);
+    run->has_late = false;
+    return n;
+}
+
+size_t run_judge(struct run *run, const struct cluster_run *state, int64_t now_ns)
+{
+    size_t n = 0;
+
+    if (state->t0_ns == 0)
+        return 0;
+    for (int64_t last = judgeable_k(run, state, now_ns); run->judged_k < last;)
+        n += judge_second(run, ++run->judged_k);
+    return n;
 }
 
 void run_add_fin(struct run *run, uint32_t source, struct run_fin *fin, int64_t now_ns)
@@ -145,10 +208,32 @@ static int by_node(const void *a, const void *b)
     return strcmp(x->node, y->node);
 }
 
+// Of a run that is over; freed by verdicts_free.
+static struct judge_verdict *verdicts_of(const struct run *run, const struct cluster_run *state,
+                                         int64_t duration_ns)
+{
+    struct judge_verdict *verdicts = xcalloc(plan_n_series(run->plan), sizeof *verdicts);
+
+    judge_verdicts(run->judge, aggregate_totals(run->aggregate), duration_ns / NS_PER_MS,
+                   state->stop != CLUSTER_GO, verdicts);
+    return verdicts;
+}
+
+static void verdicts_free(const struct run *run, struct judge_verdict *verdicts)
+{
+    for (uint32_t i = 0; verdicts != NULL && i < plan_n_series(run->plan); i++)
+        free(verdicts[i].rule);
+    free(verdicts);
+}
+
 json_t *run_result(const struct run *run, const struct cluster_run *state, int64_t now_ns)
 {
     struct result_member *members = xcalloc(state->n_members, sizeof *members);
+    int64_t duration_ns = run_duration_ns(run, state, now_ns);
+    struct judge_verdict *verdicts = NULL;
 
+    if (state->ended_ns != 0)
+        verdicts = verdicts_of(run, state, duration_ns);
     for (size_t i = 0; i < state->n_members; i++) {
         const struct cluster_member *m = state->members[i];
         const struct run_part *part = run_part_at(run, m->source);
@@ -174,7 +259,8 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
         .plan = run->plan,
         .digest = state->digest,
         .started_wall_ms = run->started_ms,
-        .duration_ns = run_duration_ns(run, state, now_ns),
+        .seed = state->seed,
+        .duration_ns = duration_ns,
         .running = state->ended_ns == 0,
         .cancelled = state->stop != CLUSTER_GO,
         .durable = run->durable,
@@ -184,8 +270,11 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
         .members = members,
         .n_members = state->n_members,
         .aggregate = run->aggregate,
+        .verdicts = verdicts,
     };
+    in.ends = judge_ends(run->judge, &in.n_ends);
     json_t *result = result_build(&in);
+    verdicts_free(run, verdicts);
     free(members);
     return result;
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "common/aggregate.h"
+#include "common/judge.h"
 #include "common/plan.h"
 
 #include "master/daemon/cluster.h"
@@ -33,6 +34,10 @@ struct run {
     struct plan *plan;
     char *plan_text; // canonical JSON
     struct aggregate *aggregate;
+    struct judge *judge;
+    int64_t judged_k;            // newest second that it has seen; -2: none
+    struct metrics_window *late; // what came for seconds that it had seen
+    bool has_late;
     struct run_part *parts;
     size_t n_parts;
     int64_t opened_ms, started_ms, ended_ms; // Unix time; 0: not yet
@@ -43,12 +48,17 @@ struct run {
     int64_t changed_k; // least k changed since run_take_changed; INT64_MAX: none
 };
 
-// Takes plan.
-struct run *run_new(const char *id, struct plan *plan, int64_t now_ms);
+// Takes plan. warn: as judge_new.
+struct run *run_new(const char *id, struct plan *plan, int64_t now_ms,
+                    void (*warn)(void *arg, const char *text), void *arg);
 void run_free(struct run *run);
 
 // A committed window of a member.
 void run_add_window(struct run *run, uint32_t source, const struct metrics_window *w);
+// Shows the judge the seconds that are new: each once every active member's window of it is in, or
+// 2 s after its end; all of them when the run is over. How many ends are new, the last of
+// judge_ends.
+size_t run_judge(struct run *run, const struct cluster_run *state, int64_t now_ns);
 // A FIN as it came; it counts with run_commit_fin. Takes fin's text.
 void run_add_fin(struct run *run, uint32_t source, struct run_fin *fin, int64_t now_ns);
 void run_commit_fin(struct run *run, uint32_t source);

@@ -119,6 +119,16 @@ static void new_run_id(char out[37])
     snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
+// One that is the same number in all JSON.
+static uint64_t new_seed(void)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        abort();
+    return seed >> (64 - 53);
+}
+
 // A run that was once Ready and is not the one that cluster knows is over for good.
 static bool is_over(const struct master *m, const char *run)
 {
@@ -162,7 +172,10 @@ static void on_submit(struct session *s, const Lps__V1__Submit *msg)
                                             .digest = msg->digest.data,
                                             .plan_name = m->plan == NULL ? "" : m->plan->name,
                                             .run = msg->run,
-                                            .new_run = new_run};
+                                            .new_run = new_run,
+                                            .has_seed = msg->has_seed,
+                                            .seed = msg->has_seed ? msg->seed : new_seed(),
+                                            .has_unique = msg->has_unique};
     cluster_submit(m->cluster, now_ns(), s->node, &submission);
     master_apply(m);
     plan_free(m->plan);

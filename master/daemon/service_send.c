@@ -49,11 +49,54 @@ static Lps__V1__State member_state(const struct cluster_member *m)
     return states[m->state];
 }
 
-// The caller frees members[0] and members.
-static Lps__V1__RunState run_state(const struct cluster_run *run, char *boot_id)
+// Into msg, which run_state_done frees.
+static void add_members(Lps__V1__RunState *msg, const struct cluster_run *run)
+{
+    Lps__V1__MemberState *members = xcalloc(run->n_members, sizeof *members);
+
+    msg->n_members = run->n_members;
+    msg->members = xcalloc(run->n_members + 1, sizeof *msg->members);
+    msg->members[0] = members;
+    for (size_t i = 0; i < run->n_members; i++) {
+        const struct cluster_member *m = run->members[i];
+        lps__v1__member_state__init(&members[i]);
+        members[i].node = m->node->name;
+        members[i].state = member_state(m);
+        members[i].counted = m->counted;
+        members[i].part = m->part;
+        members[i].observer = m->observer;
+        members[i].reason = m->reason == NULL ? members[i].reason : m->reason;
+        msg->members[i] = &members[i];
+    }
+}
+
+static void add_ended(Lps__V1__RunState *msg, const struct judge *judge)
+{
+    const struct judge_end *ends = judge_ends(judge, &msg->n_ended);
+    Lps__V1__EndedSeries *ended = xcalloc(msg->n_ended + 1, sizeof *ended);
+
+    msg->ended = xcalloc(msg->n_ended + 1, sizeof *msg->ended);
+    msg->ended[0] = ended;
+    for (size_t i = 0; i < msg->n_ended; i++) {
+        lps__v1__ended_series__init(&ended[i]);
+        ended[i].id = ends[i].series;
+        ended[i].k = ends[i].k;
+        msg->ended[i] = &ended[i];
+    }
+}
+
+static void run_state_done(Lps__V1__RunState *msg)
+{
+    free(msg->members[0]);
+    free(msg->members);
+    free(msg->ended[0]);
+    free(msg->ended);
+}
+
+static Lps__V1__RunState run_state(const struct cluster_run *run, const struct judge *judge,
+                                   char *boot_id)
 {
     Lps__V1__RunState msg = LPS__V1__RUN_STATE__INIT;
-    Lps__V1__MemberState *members = xcalloc(run->n_members, sizeof *members);
 
     msg.run = (char *)run->id;
     msg.state = (Lps__V1__State)run->state;
@@ -63,19 +106,10 @@ static Lps__V1__RunState run_state(const struct cluster_run *run, char *boot_id)
     msg.t0_ns = run->t0_ns;
     msg.t0_boot_id = run->t0_ns == 0 ? msg.t0_boot_id : boot_id;
     msg.stop = (Lps__V1__RunState__Stop)run->stop;
-    msg.n_members = run->n_members;
-    msg.members = xcalloc(run->n_members + 1, sizeof *msg.members);
-    msg.members[0] = members;
-    for (size_t i = 0; i < run->n_members; i++) {
-        const struct cluster_member *m = run->members[i];
-        lps__v1__member_state__init(&members[i]);
-        members[i].node = m->node->name;
-        members[i].state = member_state(m);
-        members[i].counted = m->counted;
-        members[i].observer = m->observer;
-        members[i].reason = m->reason == NULL ? members[i].reason : m->reason;
-        msg.members[i] = &members[i];
-    }
+    msg.seed = run->seed;
+    msg.n_parts = run->n_parts;
+    add_members(&msg, run);
+    add_ended(&msg, judge);
     return msg;
 }
 
@@ -86,12 +120,11 @@ void service_send_state(struct service *service, struct cluster_node *node)
 
     if (run == NULL)
         return;
-    Lps__V1__RunState msg = run_state(run, service->master->boot_id);
+    Lps__V1__RunState msg = run_state(run, service->master->run->judge, service->master->boot_id);
     LIST_FOREACH(s, &service->sessions, link)
     if (s->node != NULL && (node == NULL || s->node == node))
         s->state_due = send_message(s, LPS__V1__MASTER_MESSAGE__BODY_RUN, &msg) == -EAGAIN;
-    free(msg.members[0]);
-    free(msg.members);
+    run_state_done(&msg);
 }
 
 void service_answer(struct session *s, const char *submission, const char *run, const char *refusal,

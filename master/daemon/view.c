@@ -1,6 +1,7 @@
 #include "master/daemon/view.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "common/clock.h"
@@ -132,6 +133,26 @@ static json_t *series_json(const struct plan *plan)
     return list;
 }
 
+// Iterations that a rule has ended, in that order.
+static json_t *ended_json(const struct run *run)
+{
+    json_t *list = json_array();
+    size_t n;
+    const struct judge_end *ends = judge_ends(run->judge, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_round *round;
+        const struct plan_iteration *iteration;
+        plan_series(run->plan, ends[i].series, &round, &iteration);
+        json_array_append_new(
+            list,
+            json_pack("{s:s s:s s:I s:s s:o}", "round", round->name, "iteration", iteration->name,
+                      "k", (json_int_t)ends[i].k, "rule", ends[i].rule, "value",
+                      isnan(ends[i].value) ? json_null() : json_real(ends[i].value)));
+    }
+    return list;
+}
+
 json_t *view_flags(const struct cluster_run *state, const struct run *run)
 {
     if (run->result != NULL)
@@ -163,16 +184,18 @@ static json_t *run_json(const struct view *v)
     char hex[65];
 
     str_hex(state->digest, sizeof state->digest, hex);
-    return json_pack(
-        "{s:s s:s s:s s:s s:i s:i s:I s:I s:I s:s s:i s:o s:o s:o s:I s:o}", "id", state->id,
-        "plan", state->plan_name, "digest", hex, "state", cluster_state_name[state->state],
-        "counted", (int)state->counted, "expected", (int)state->expected, "openedAt",
-        (json_int_t)run->opened_ms, "startsAt", (json_int_t)run->started_ms, "elapsedMs",
-        (json_int_t)(elapsed_ns(state, v->now_ns) / NS_PER_MS), "stop", stop[state->stop],
-        "missing", waits ? (int)(state->expected - state->counted) : 0, "flags",
-        view_flags(state, run), "members", members_json(state, run), "series",
-        series_json(run->plan), "k", (json_int_t)aggregate_newest(run->aggregate), "totals",
-        totals_json(aggregate_total(run->aggregate)));
+    return json_pack("{s:s s:s s:s s:s s:i s:i s:I s:I s:I s:s s:i s:I s:o s:o s:o s:o s:I s:o}",
+                     "id", state->id, "plan", state->plan_name, "digest", hex, "state",
+                     cluster_state_name[state->state], "counted", (int)state->counted, "expected",
+                     (int)state->expected, "openedAt", (json_int_t)run->opened_ms, "startsAt",
+                     (json_int_t)run->started_ms, "elapsedMs",
+                     (json_int_t)(elapsed_ns(state, v->now_ns) / NS_PER_MS), "stop",
+                     stop[state->stop], "missing",
+                     waits ? (int)(state->expected - state->counted) : 0, "seed",
+                     (json_int_t)state->seed, "flags", view_flags(state, run), "members",
+                     members_json(state, run), "series", series_json(run->plan), "ended",
+                     ended_json(run), "k", (json_int_t)aggregate_newest(run->aggregate), "totals",
+                     totals_json(aggregate_total(run->aggregate)));
 }
 
 json_t *view_state(const struct view *v)

@@ -7,7 +7,8 @@ import shutil
 from runner import Failure
 
 BODY_BYTES = 1024
-PATHS = {"h1-body100k": "/bytes/102400"}
+PLAN = "plan-3templates-capture-rule"
+PATHS = {"h1-body100k": "/bytes/102400", PLAN: "/json"}
 
 
 def version(work):
@@ -82,6 +83,38 @@ class Lps(Peer):
         if totals["errors"] or totals["failed"]:
             raise Failure(f"lps counts {totals['errors']} errors, such as {totals['errorKinds'][:1]}")
         return result
+
+
+class LpsPlan(Lps):
+    """`lps run --local` of a plan whose requests have three templates, one of which reads what the last answer said."""
+
+    works = (PLAN,)
+    conns = (100,)
+
+    def __init__(self, build, directory):
+        super().__init__(build)
+        self.file = os.path.join(directory, "plan.json")
+
+    def argv(self, work, url, conns, seconds, body):
+        request = {"url": url, "method": "GET", "version": version(work),
+                   "headers": {"X-User": "${last.Body.user.name}", "X-Number": "$counter(start=1, reset=1000)",
+                               "Authorization": "Bearer ${last.Body.token}"},
+                   "capture": {"to": "last", "as": "Json"}}
+        iteration = {"name": "i", "mode": "D", "duration": seconds, "httpRequest": request,
+                     "failureRules": [{"metric": "TotalTime.P95 > 10000"}]}
+        plan = {"name": "bench",
+                "rounds": [{"name": "r", "numberOfClients": conns, "iterations": [iteration]}]}
+        with open(self.file, "w", encoding="utf-8") as f:
+            json.dump(plan, f)
+        return [self.program, "run", self.file, "--local", "--json", "--quiet"]
+
+
+class LpsPlain(Lps):
+    """The same requests without all that, for comparison."""
+
+    name = "plain"
+    works = (PLAN,)
+    conns = (100,)
 
 
 class Wrk(Peer):

@@ -13,6 +13,7 @@ RATIOS = {
     "tls-get": ((US, "wrk", 10, 0.70), (US, "wrk", 100, 0.80), (US, "wrk", 1000, 0.70)),
     "h2-get": ((US, "h2load", None, 0.75),),
     "h2-get-m10": ((US, "h2load", None, 1.05),),
+    "plan-3templates-capture-rule": ((US, "plain", None, 2.0),),
 }
 COSTS = {"h1-get": (2000, 2.3), "tls-get": (16000, 2.3), "h2-get": (24000, 2.4)}  # instructions, system calls
 RATE_ERROR, P50_US, P99_BETTER, BATCHED_CPU, BATCHED_P50_US = 0.001, 50, 4, 1.3, 500
@@ -22,7 +23,8 @@ SCALING_RATIO = 1.10  # CPU per request of 2 threads over that of 1, at most
 IDLE_KIB = {"h1": 1, "tls": 24, "h2": 64}
 NAMES = {
     "h1-get": "small GET", "h1-post1k": "POST 1 KiB", "h1-body100k": "100 KiB body", "tls-get": "TLS, small GET",
-    "h2-get": "HTTP/2 over TLS", "h2-get-m10": "HTTP/2, 10 streams", "open-1k": "1,000/s", "open-10k": "10,000/s",
+    "h2-get": "HTTP/2 over TLS", "h2-get-m10": "HTTP/2, 10 streams",
+    "plan-3templates-capture-rule": "plan", "open-1k": "1,000/s", "open-10k": "10,000/s",
     "open-30k": "30,000/s", "scaling-2k": "2,000/s", "scaling-10k": "10,000/s", "h1": "plain", "tls": "TLS",
     "h2": "HTTP/2 over TLS",
 }

@@ -251,6 +251,9 @@ static const struct route routes[] = {
     {"/endless-headers", .reply = reply_endless_headers},
     {"/endless-chunks", .reply = reply_endless_chunks},
     {"/trailers", .reply = reply_trailers},
+    {"/json", .raw =
+                  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\r\n"
+                  "{\"token\": \"t-81c9-44\", \"user\": {\"id\": 7, \"name\": \"Bo\"}}"},
     {"/obs-fold", .raw = "HTTP/1.1 200 Fine\r\nX-Folded: one\r\n two\r\n\tthree\r\n"
                          "Content-Length: 2\r\n\r\nok"},
     {"/bare-lf", .raw = "HTTP/1.1 200 Fine\nContent-Type: text/plain\nContent-Length: 2\n\nok"},

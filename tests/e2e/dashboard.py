@@ -19,6 +19,7 @@ const tiles = document.getElementById("tiles");
 return {run: tiles?.dataset.run, k: Number(tiles?.dataset.k), state: document.querySelector(".strip")?.dataset.state,
         status: document.querySelector("header .status")?.textContent ?? "",
         requests: Number(text("requests").replaceAll(",", "")), errors: Number(text("errors").replaceAll(",", "")),
+        iterations: [...document.querySelectorAll(".iterations tbody tr")].map((row) => row.innerText.replaceAll("\\n", " ")),
         nodes: [...document.querySelectorAll(".nodes tbody tr")].map((row) => row.innerText.replaceAll("\\n", " ")),
         charts: document.querySelectorAll(".u-over").length, stale: !!document.querySelector(".stale"),
         width: document.documentElement.scrollWidth - document.documentElement.clientWidth};
@@ -100,6 +101,8 @@ def page_shows_what_rest_says(t):
         assert [first.wait(), second.wait()] == [0, 0]
         document = cluster.result()
         until("the page shows the end", lambda: (lambda p: p["state"] == "Stopped" and p["requests"] == document["totals"]["requests"])(browser.read()))
+        rows = until("the page shows the iteration", lambda: browser.read()["iterations"])
+        assert len(rows) == 1 and f"{document['series'][0]['requests']:,}" in rows[0], rows
         keep(browser, "stopped")
         browser.resize(360, 1400)
         assert browser.read()["width"] <= 0, "the page is wider than a narrow window"

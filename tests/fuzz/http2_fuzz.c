@@ -57,7 +57,7 @@ static void open_stream(struct session *s)
 
     if (s->n_streams == N_MOST || http2_room(s->http2) == 0)
         return;
-    int rv = http2_request(s->http2, &requests[s->n_streams % 3], t, &id);
+    int rv = http2_request(s->http2, &requests[s->n_streams % 3], false, t, &id);
     assert(rv == 0);
     *t = (struct stream){.session = s, .id = id, .is_open = true};
     s->n_streams++;
@@ -79,8 +79,25 @@ static void on_first(void *stream)
     }
 }
 
-static void on_body(void *stream, size_t n)
+static void on_head(void *stream, unsigned status)
 {
+    (void)stream;
+    (void)status;
+}
+
+static void on_field(void *stream, const char *name, size_t name_len, const char *value,
+                     size_t value_len)
+{
+    (void)stream;
+    (void)name;
+    (void)name_len;
+    (void)value;
+    (void)value_len;
+}
+
+static void on_body(void *stream, const char *bytes, size_t n)
+{
+    (void)bytes;
     (void)n;
     assert(((struct stream *)stream)->is_open);
 }
@@ -129,8 +146,8 @@ static void on_wire(void *stream, size_t n, void *arg)
     s->n_wire += n;
 }
 
-static const struct http2_ops ops = {on_first, on_body, on_sent, on_whole,
-                                     on_end,   on_fail, on_wire};
+static const struct http2_ops ops = {on_first, on_head, on_field, on_body, on_sent,
+                                     on_whole, on_end,  on_fail,  on_wire};
 
 static void output(struct session *s, size_t size)
 {

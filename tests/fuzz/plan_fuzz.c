@@ -15,7 +15,8 @@ static bool is_hash(const char *text)
 static void check_request(const struct plan_iteration *it)
 {
     assert(it->url.target[0] == '/' && it->url.host[0] != '\0' && it->url.port > 0);
-    assert(strpbrk(it->url.target, " \r\n") == NULL && it->n_headers <= PLAN_HEADERS_MAX);
+    assert(it->n_headers <= PLAN_HEADERS_MAX && it->n_parts <= PLAN_PARTS_MAX);
+    assert(strchr(it->url.target, '$') != NULL || strpbrk(it->url.target, " \r\n") == NULL);
     for (size_t i = 0; i < it->n_headers; i++)
         assert(strpbrk(it->headers[i].name, " :\r\n") == NULL &&
                strpbrk(it->headers[i].value, "\r\n") == NULL);
@@ -24,6 +25,14 @@ static void check_request(const struct plan_iteration *it)
     assert(it->certificate[0] == '\0' || (is_hash(it->certificate) && it->url.tls));
     assert(it->certificate_password == NULL || it->certificate[0] != '\0');
     assert(it->payload_file[0] == '\0' || (is_hash(it->payload_file) && it->payload == NULL));
+    assert((it->payload_kind == PLAN_PAYLOAD_RAW) == (it->payload != NULL));
+    assert((it->payload_kind == PLAN_PAYLOAD_FILE) == (it->payload_file[0] != '\0'));
+    assert((it->payload_kind == PLAN_PAYLOAD_MULTIPART) == (it->n_parts > 0));
+    for (size_t i = 0; i < it->n_parts; i++)
+        assert(it->parts[i].name != NULL &&
+               (it->parts[i].value != NULL) == (it->parts[i].file[0] == '\0'));
+    assert(it->capture == NULL || it->capture->to[0] != '\0');
+    assert(it->retry == NULL || it->retry->max <= PLAN_RETRIES_MAX);
 }
 
 static void check_rate(const struct plan_iteration *it)
@@ -54,6 +63,10 @@ static void check_iteration(const struct plan_round *round, const struct plan_it
     assert((it->cool_down_ms > 0) == batch && it->cool_down_ms <= PLAN_DELAY_MAX_MS);
     assert(it->mode != PLAN_MODE_CRB || it->request_count > it->batch_size);
     assert(it->mode != PLAN_MODE_DCB || it->duration_s * 1000 > it->cool_down_ms);
+    assert(it->think_min_ms <= it->think_max_ms && it->think_max_ms <= PLAN_DELAY_MAX_MS);
+    assert(it->think_max_ms == 0 || (!batch && !it->is_open));
+    for (size_t i = 0; i < it->n_termination; i++)
+        assert(it->termination[i].metric != NULL || it->termination[i].expression != NULL);
     if (it->is_open)
         check_rate(it);
     else
@@ -92,14 +105,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     assert(d.n == 0);
     check_limits(plan);
-    char *text = plan_format(plan);
-    assert(strlen(text) <= PLAN_BYTES_MAX);
-    assert(plan_parse(text, strlen(text), &d, &again) == 0);
-    char *text_again = plan_format(again);
-    assert(strcmp(text, text_again) == 0);
-    free(text_again);
-    free(text);
-    plan_free(again);
+    char *texts[] = {plan_format(plan), plan_format_public(plan)};
+    for (size_t i = 0; i < 2; i++) {
+        assert(strlen(texts[i]) <= PLAN_BYTES_MAX);
+        assert(plan_parse(texts[i], strlen(texts[i]), &d, &again) == 0);
+        char *text = i == 0 ? plan_format(again) : plan_format_public(again);
+        assert(strcmp(text, texts[i]) == 0);
+        free(text);
+        free(texts[i]);
+        plan_free(again);
+    }
     plan_free(plan);
     return 0;
 }

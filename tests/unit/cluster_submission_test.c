@@ -188,6 +188,100 @@ static void nobody_joins_a_run_that_is_being_cancelled(void **unused)
     world_end(&w);
 }
 
+static void submit_seeded(struct world *w, int i, bool has_seed, uint64_t seed, bool has_unique)
+{
+    const char *id = (const char *[]){"sa", "sb", "sc"}[i];
+    struct cluster_submission s = {.id = id,
+                                   .digest = plan_x,
+                                   .plan_name = "plan",
+                                   .run = "",
+                                   .new_run = "run1",
+                                   .has_seed = has_seed,
+                                   .seed = seed,
+                                   .has_unique = has_unique};
+
+    cluster_submit(w->c, w->now, w->node[i], &s);
+}
+
+static void the_first_submission_decides_the_seed(void **unused)
+{
+    struct world w = world(3);
+
+    (void)unused;
+    for (int i = 0; i < 3; i++)
+        hello(&w, i, 1, 0);
+    submit_seeded(&w, 0, false, 7, false); // the caller's choice
+    trace(&w);
+    submit_seeded(&w, 1, true, 8, false);
+    assert_string_equal(refusal(&w), "run run1 has the seed 7, not 8");
+    submit_seeded(&w, 1, true, 7, false);
+    submit_seeded(&w, 2, false, 9, false);
+    assert_int_equal(cluster_run(w.c)->n_members, 3);
+    assert_int_equal(cluster_run(w.c)->seed, 7);
+    world_end(&w);
+}
+
+static void parts_are_fixed_at_ready_in_the_order_of_names(void **unused)
+{
+    struct world w = world(2);
+
+    (void)unused;
+    hello(&w, 1, 1, 0); // its clock is not known yet: it is there and does not count
+    submit(&w, 1);
+    join(&w, 2);
+    assert_int_equal(cluster_run(w.c)->n_parts, 0);
+    join(&w, 0);
+    assert_int_equal(state(&w), CLUSTER_READY);
+    assert_int_equal(cluster_run(w.c)->n_parts, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(member(&w, i)->part, i + 1);
+    join(&w, 3);
+    assert_int_equal(member(&w, 3)->part, 0);
+    assert_int_equal(cluster_run(w.c)->n_parts, 3);
+    world_end(&w);
+}
+
+static void who_only_watches_has_no_part(void **unused)
+{
+    struct cluster_config cfg = config(1);
+    cfg.master_is_worker = false;
+    struct world w = world_with(&cfg);
+
+    (void)unused;
+    join(&w, 7); // the master's own
+    join(&w, 0);
+    assert_int_equal(state(&w), CLUSTER_READY);
+    assert_int_equal(cluster_run(w.c)->n_parts, 1);
+    assert_int_equal(member(&w, 0)->part, 1);
+    assert_int_equal(member(&w, 7)->part, 0);
+    world_end(&w);
+}
+
+static void nobody_joins_late_where_values_are_unique(void **unused)
+{
+    struct world w = world(1);
+
+    (void)unused;
+    for (int i = 0; i < 3; i++) {
+        hello(&w, i, 1, 0);
+        clocks(&w, i, 5);
+    }
+    submit_seeded(&w, 0, false, 7, true);
+    assert_int_equal(state(&w), CLUSTER_READY);
+    trace(&w);
+    submit_seeded(&w, 1, false, 7, true);
+    assert_string_equal(refusal(&w),
+                        "run run1 is Ready, and its plan has unique values: nobody joins late");
+    pass(&w, LEAD);
+    trace(&w);
+    submit_seeded(&w, 1, false, 7, true);
+    assert_string_equal(refusal(&w),
+                        "run run1 is Running, and its plan has unique values: nobody joins late");
+    submit_seeded(&w, 0, false, 7, true); // sent again
+    assert_string_equal(trace(&w), "reply(a,yes) state(a)");
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +298,10 @@ int main(void)
         cmocka_unit_test(a_run_that_is_over_is_not_opened_again),
         cmocka_unit_test(the_same_plan_on_a_late_worker_joins),
         cmocka_unit_test(nobody_joins_a_run_that_is_being_cancelled),
+        cmocka_unit_test(the_first_submission_decides_the_seed),
+        cmocka_unit_test(parts_are_fixed_at_ready_in_the_order_of_names),
+        cmocka_unit_test(who_only_watches_has_no_part),
+        cmocka_unit_test(nobody_joins_late_where_values_are_unique),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

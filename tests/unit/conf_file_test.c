@@ -118,6 +118,10 @@ static void an_edit_changes_its_key_and_nothing_else(void **state)
           "{\n  \"LPSDashboardConfiguration\": {\n    \"Port\": 1\n  }\n}\n");
     edits("{\"FileLogger\": {\"ConsoleLogingLevel\": 1}}", "FileLogger.ConsoleLoggingLevel",
           "Error", "{\n  \"FileLogger\": {\n    \"ConsoleLogingLevel\": \"Error\"\n  }\n}\n");
+    edits("{}", "HttpClient.ServerTimeHeader", "null",
+          "{\n  \"HttpClient\": {\n    \"ServerTimeHeader\": null\n  }\n}\n");
+    edits("{}", "HttpClient.ServerTimeHeader", "1",
+          "{\n  \"HttpClient\": {\n    \"ServerTimeHeader\": \"1\"\n  }\n}\n");
     edits("{}", "Cluster.StartLead", "0.25",
           "{\n  \"Cluster\": {\n    \"StartLead\": 0.25\n  }\n}\n");
 }

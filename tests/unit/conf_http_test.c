@@ -50,7 +50,7 @@ static void a_connection_is_not_idle_for_longer_than_it_lives(void **state)
 static void texts_may_be_null_but_not_empty(void **state)
 {
     static const char *const keys[] = {"CertificateAuthorities", "Proxy", "NoProxy",
-                                       "SourceAddresses"};
+                                       "SourceAddresses", "ServerTimeHeader"};
 
     (void)state;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -149,6 +149,62 @@ static void a_list_is_split_at_its_commas(void **state)
     conf_list_free(list, n);
 }
 
+static void header_modes_are_words_or_their_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        int headers;
+    } cases[] = {{"\"Strict\"", CONF_HEADERS_STRICT},      {"0", CONF_HEADERS_STRICT},
+                 {"\"lenient\"", CONF_HEADERS_LENIENT},    {"1", CONF_HEADERS_LENIENT},
+                 {"\"RAWPASSTHROUGH\"", CONF_HEADERS_RAW}, {"2", CONF_HEADERS_RAW}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct conf *conf = accepts_key("HttpClient", "HeaderValidationMode", cases[i].text);
+        assert_int_equal(conf->http_client.headers, cases[i].headers);
+        conf_free(conf);
+    }
+    refuses_key("HttpClient", "HeaderValidationMode", "3",
+                "found 3, expected \"Strict\", \"Lenient\", \"RawPassthrough\" or 0 to 2");
+    refuses_key("HttpClient", "HeaderValidationMode", "\"Raw\"", "found \"Raw\", expected ");
+    refuses_key("HttpClient", "AllowHostOverride", "0", "found 0, expected true or false");
+}
+
+static void a_strict_mode_has_no_exception_for_the_host(void **state)
+{
+    (void)state;
+    conf_free(accepts_key("HttpClient", "AllowHostOverride", "true"));
+    conf_free(accepts("{\"HttpClient\": {\"AllowHostOverride\": true,"
+                      " \"HeaderValidationMode\": \"Lenient\"}}"));
+    refuses("{\"HttpClient\": {\"AllowHostOverride\": true, \"HeaderValidationMode\": 0}}", 1, 16,
+            "HttpClient: found AllowHostOverride true, expected false with HeaderValidationMode "
+            "Strict");
+}
+
+static void times_of_the_server_have_a_header_and_a_format(void **state)
+{
+    static const char *const formats[] = {"Auto", "Milliseconds", "Seconds", "ServerTiming"};
+    char value[300];
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        snprintf(value, sizeof value, "\"%s\"", formats[i]);
+        struct conf *conf = accepts_key("HttpClient", "ServerTimeFormat", value);
+        assert_int_equal(conf->http_client.server_time_format, i);
+        conf_free(conf);
+    }
+    struct conf *conf = accepts_key("HttpClient", "ServerTimeHeader", "\"Server-Timing\"");
+    assert_string_equal(conf->http_client.server_time, "Server-Timing");
+    conf_free(conf);
+    snprintf(value, sizeof value, "\"%0256d\"", 0);
+    conf_free(accepts_key("HttpClient", "ServerTimeHeader", value));
+    snprintf(value, sizeof value, "\"%0257d\"", 0);
+    refuses_key("HttpClient", "ServerTimeHeader", value, "found \"0000");
+    refuses_key("HttpClient", "ServerTimeHeader", "\"X-T:\"",
+                "found \"X-T:\", expected a header's name, or null");
+    refuses_key("HttpClient", "ServerTimeHeader", "\"X T\"", "found \"X T\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +215,9 @@ int main(void)
         cmocka_unit_test(lists_have_commas_between),
         cmocka_unit_test(a_list_has_at_most_256_entries),
         cmocka_unit_test(a_list_is_split_at_its_commas),
+        cmocka_unit_test(header_modes_are_words_or_their_numbers),
+        cmocka_unit_test(a_strict_mode_has_no_exception_for_the_host),
+        cmocka_unit_test(times_of_the_server_have_a_header_and_a_format),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

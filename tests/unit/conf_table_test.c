@@ -32,7 +32,7 @@ static void each_row_is_whole_and_known_once(void **state)
         assert_non_null(row->range);
         assert_non_null(row->doc);
     }
-    assert_int_equal(n, 29);
+    assert_int_equal(n, 43);
     assert_null(conf_row_find("Cluster", "Port"));
     assert_null(conf_section_find("cluster"));
 }
@@ -62,7 +62,7 @@ static void every_key_is_documented_as_it_is(void **state)
             fail_msg("docs/settings.md lacks: %s", line);
         free(line);
     }
-    assert_int_equal(n, 29);
+    assert_int_equal(n, 43);
     assert_false(conf_key_at(n, &key));
     free(text);
 }

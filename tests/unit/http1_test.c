@@ -25,7 +25,7 @@ static struct outcome parse_known(struct http1_known *known, const char *text, s
     struct outcome o = {.result = HTTP1_MORE};
     size_t at = 0;
 
-    http1_start(&p, head, known);
+    http1_start(&p, head, known, NULL);
     while (o.result == HTTP1_MORE && at < len) {
         size_t used, n = len - at < step ? len - at : step;
         char *piece =
@@ -363,13 +363,121 @@ static void a_body_can_be_discarded_unseen(void **unused)
     size_t used;
 
     (void)unused;
-    http1_start(&p, false, NULL);
+    http1_start(&p, false, NULL, NULL);
     assert_int_equal(http1_feed(&p, head, strlen(head), &used), HTTP1_MORE);
     assert_int_equal(http1_discardable(&p), 100000);
     assert_int_equal(http1_discarded(&p, 99999), HTTP1_MORE);
     assert_int_equal(http1_discarded(&p, 1), HTTP1_DONE);
     assert_int_equal(p.body_len, 100000);
     http1_done(&p);
+}
+
+// What is handed out, as "200 reason|name=value|body".
+static struct buf heard;
+
+static void on_head(struct http1 *p, unsigned status, const char *reason, size_t len)
+{
+    assert_int_equal(status, p->status);
+    buf_printf(&heard, "%u ", status);
+    buf_append(&heard, reason, len);
+    buf_puts(&heard, "|");
+}
+
+static void on_field(struct http1 *p, const char *name, size_t name_len, const char *value,
+                     size_t value_len)
+{
+    (void)p;
+    buf_append(&heard, name, name_len);
+    buf_puts(&heard, "=");
+    buf_append(&heard, value, value_len);
+    buf_puts(&heard, "|");
+}
+
+static void on_body(struct http1 *p, const char *bytes, size_t n)
+{
+    (void)p;
+    buf_append(&heard, bytes, n);
+}
+
+static const struct http1_ops heard_ops[] = {
+    {HTTP1_WANTS_NOTHING, on_head, on_field, on_body},
+    {HTTP1_WANTS_NOTED, on_head, on_field, on_body},
+    {HTTP1_WANTS_HEAD, on_head, on_field, on_body},
+    {HTTP1_WANTS_ALL, on_head, on_field, on_body},
+};
+
+// Of one answer after another, in pieces of step bytes.
+static void hear(struct http1 *p, struct http1_known *known, enum http1_wants wants,
+                 const char *text, size_t step)
+{
+    size_t len = strlen(text);
+
+    heard.len = 0;
+    buf_puts(&heard, "");
+    http1_start(p, false, known, &heard_ops[wants]);
+    for (size_t at = 0, used; at < len; at += used) {
+        size_t n = len - at < step ? len - at : step;
+        assert_int_not_equal(http1_feed(p, text + at, n, &used), HTTP1_FAILED);
+        assert_int_equal(used, n);
+    }
+    assert_int_equal(p->state, HTTP1_OVER);
+}
+
+static void what_is_asked_for_is_handed_out_in_any_split(void **unused)
+{
+    static const struct {
+        const char *text, *heard[4]; // by what is asked for
+    } answers[] = {
+        {OK "Content-Length: 5\r\nX:y\r\n\r\nhello",
+         {"", "", "200 OK|Content-Length=5|X=y|", "200 OK|Content-Length=5|X=y|hello"}},
+        {"HTTP/1.1 302\r\nlocation: \t/a b \r\nContent-Length: 0\r\nset-cookie:a=1\r\n"
+         "Set-Cookie:\r\n\r\n",
+         {"", "location=/a b|set-cookie=a=1|Set-Cookie=|",
+          "302 |location=/a b|Content-Length=0|set-cookie=a=1|Set-Cookie=|",
+          "302 |location=/a b|Content-Length=0|set-cookie=a=1|Set-Cookie=|"}},
+        // Neither an interim response nor trailers nor a folded line.
+        {"HTTP/1.1 103 Hints\r\nLocation: /no\r\n\r\n" OK
+         "Transfer-Encoding: chunked\r\nLocations: x\r\n  Location: /no\r\n\r\n"
+         "3\r\nhel\r\n2;x\r\nlo\r\n0\r\nSet-Cookie: no=1\r\n\r\n",
+         {"", "", "200 OK|Transfer-Encoding=chunked|Locations=x|",
+          "200 OK|Transfer-Encoding=chunked|Locations=x|hello"}},
+    };
+    struct http1 p = {0};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        for (enum http1_wants wants = HTTP1_WANTS_NOTHING; wants <= HTTP1_WANTS_ALL; wants++) {
+            for (size_t step = 1; step < 100; step++) {
+                hear(&p, NULL, wants, answers[i].text, step);
+                assert_string_equal(heard.data, answers[i].heard[wants]);
+            }
+        }
+    }
+    http1_done(&p);
+    buf_done(&heard);
+}
+
+static void a_head_that_is_known_hides_nothing_that_is_asked_for(void **unused)
+{
+    static const char plain[] = OK "Content-Length: 0\r\nX: y\r\n\r\n",
+                      noted[] = OK "Content-Length: 0\r\nSet-Cookie: a=1\r\n\r\n";
+    struct http1_known known = {0};
+    struct http1 p = {0};
+
+    (void)unused;
+    for (int i = 0; i < 3; i++) {
+        hear(&p, &known, HTTP1_WANTS_NOTED, plain, SIZE_MAX);
+        assert_string_equal(heard.data, "");
+        assert_int_equal(known.len, strlen(plain));
+        hear(&p, &known, HTTP1_WANTS_NOTED, noted, SIZE_MAX);
+        assert_string_equal(heard.data, "Set-Cookie=a=1|");
+        hear(&p, &known, HTTP1_WANTS_HEAD, plain, SIZE_MAX);
+        assert_string_equal(heard.data, "200 OK|Content-Length=0|X=y|");
+        hear(&p, &known, HTTP1_WANTS_NOTHING, noted, SIZE_MAX);
+        assert_string_equal(heard.data, "");
+    }
+    http1_done(&p);
+    buf_done(&heard);
 }
 
 int main(void)
@@ -382,6 +490,8 @@ int main(void)
         cmocka_unit_test(an_endless_storm_of_interim_responses_is_refused),
         cmocka_unit_test(endless_trailers_are_refused),
         cmocka_unit_test(a_body_can_be_discarded_unseen),
+        cmocka_unit_test(what_is_asked_for_is_handed_out_in_any_split),
+        cmocka_unit_test(a_head_that_is_known_hides_nothing_that_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,8 +33,25 @@ static void on_first(void *stream)
     assert_int_equal(((struct outcome *)stream)->n_over, 0);
 }
 
-static void on_body(void *stream, size_t n)
+static void on_head(void *stream, unsigned status)
 {
+    (void)stream;
+    (void)status;
+}
+
+static void on_field(void *stream, const char *name, size_t name_len, const char *value,
+                     size_t value_len)
+{
+    (void)stream;
+    (void)name;
+    (void)name_len;
+    (void)value;
+    (void)value_len;
+}
+
+static void on_body(void *stream, const char *bytes, size_t n)
+{
+    (void)bytes;
     ((struct outcome *)stream)->body += n;
 }
 
@@ -68,8 +85,8 @@ static void on_wire(void *stream, size_t n, void *arg)
     w->wire += n;
 }
 
-static const struct http2_ops ops = {on_first, on_body, on_sent, on_first,
-                                     on_end,   on_fail, on_wire};
+static const struct http2_ops ops = {on_first, on_head, on_field, on_body, on_sent,
+                                     on_first, on_end,  on_fail,  on_wire};
 
 #define FIELD(n, v)                                                            \
     {                                                                          \
@@ -95,7 +112,7 @@ static void world_open(struct world *w, const char *method)
                            FIELD(":authority", "a"), FIELD(":path", "/")};
         const struct request r = {.nv = nv, .n_nv = sizeof nv / sizeof *nv};
         int32_t id;
-        assert_int_equal(http2_request(w->client, &r, &w->streams[i], &id), 0);
+        assert_int_equal(http2_request(w->client, &r, false, &w->streams[i], &id), 0);
         assert_int_equal(id, 2 * i + 1);
         output(w); // nv lives no longer
     }

@@ -22,6 +22,7 @@ struct seen {
     const char *why;
     bool unprocessed;
     uint64_t body, wire, sent, body_sent;
+    char heard[400]; // status, fields and body that were handed out
 };
 
 // What a server does with a request for that path.
@@ -43,7 +44,8 @@ struct world {
     unsigned n_resets;              // by the client
     size_t piece, out_size;         // 0: at random
     uint32_t random;
-    int result; // of the last feed
+    bool all_fields; // are asked for
+    int result;      // of the last feed
 };
 
 static struct world w;
@@ -69,8 +71,33 @@ static void on_first(void *stream)
     alive(stream)->n_first++;
 }
 
-static void on_body(void *stream, size_t n)
+static void hear(void *stream, const char *bytes, size_t n)
 {
+    struct seen *s = alive(stream);
+    size_t at = strlen(s->heard), room = sizeof s->heard - 1 - at;
+
+    memcpy(s->heard + at, bytes, n < room ? n : room);
+}
+
+static void on_head(void *stream, unsigned status)
+{
+    char text[8];
+
+    hear(stream, text, (size_t)snprintf(text, sizeof text, "%u|", status));
+}
+
+static void on_field(void *stream, const char *name, size_t name_len, const char *value,
+                     size_t value_len)
+{
+    hear(stream, name, name_len);
+    hear(stream, "=", 1);
+    hear(stream, value, value_len);
+    hear(stream, "|", 1);
+}
+
+static void on_body(void *stream, const char *bytes, size_t n)
+{
+    hear(stream, bytes, n);
     assert_int_equal(alive(stream)->n_first, 1);
     alive(stream)->body += n;
 }
@@ -116,8 +143,8 @@ static void on_wire(void *stream, size_t n, void *arg)
     w.wire += n;
 }
 
-static const struct http2_ops ops = {on_first, on_body, on_sent, on_whole,
-                                     on_end,   on_fail, on_wire};
+static const struct http2_ops ops = {on_first, on_head, on_field, on_body, on_sent,
+                                     on_whole, on_end,  on_fail,  on_wire};
 
 // Requests
 
@@ -147,7 +174,8 @@ static void ask(size_t i, const char *method, const char *path, size_t body_len)
     asked[i].request = (struct request){
         .bytes = body, .len = body_len, .nv = asked[i].nv, .n_nv = sizeof nv / sizeof *nv};
     assert_true(http2_room(w.client) > 0);
-    assert_int_equal(http2_request(w.client, &asked[i].request, &w.seen[i], &w.id[i]), 0);
+    assert_int_equal(http2_request(w.client, &asked[i].request, w.all_fields, &w.seen[i], &w.id[i]),
+                     0);
 }
 
 static void get(size_t i, const char *path)
@@ -169,7 +197,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, s
     if (s->left == 0) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (strcmp(s->path, "/trailers") == 0) {
-            const nghttp2_nv trailer[] = {FIELD("t", "x")};
+            const nghttp2_nv trailer[] = {FIELD("location", "/no")};
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             assert_int_equal(nghttp2_submit_trailer(session, id, trailer, 1), 0);
         }
@@ -179,11 +207,14 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, s
 
 static void submit(nghttp2_session *session, int32_t id, struct served *s, size_t body_len)
 {
-    const nghttp2_nv ok[] = {FIELD(":status", "200"), FIELD("server", "test")};
+    const nghttp2_nv ok[] = {FIELD(":status", "200"), FIELD("server", "test"),
+                             FIELD("set-cookie", "a=1"), FIELD("location", "/next")};
     const nghttp2_data_provider provider = {.source.ptr = s, .read_callback = read_answer};
 
     s->left = body_len;
-    assert_int_equal(nghttp2_submit_response(session, id, ok, 2, body_len > 0 ? &provider : NULL),
+    assert_int_equal(nghttp2_submit_response(session, id, ok,
+                                             strcmp(s->path, "/noted") == 0 ? 4 : 2,
+                                             body_len > 0 ? &provider : NULL),
                      0);
 }
 
@@ -206,7 +237,7 @@ static void huge_head(nghttp2_session *session, int32_t id, const struct served 
 
 static void answer(nghttp2_session *session, int32_t id, struct served *s)
 {
-    const nghttp2_nv hint[] = {FIELD(":status", "103"), FIELD("link", "x")};
+    const nghttp2_nv hint[] = {FIELD(":status", "103"), FIELD("location", "/no")};
 
     if (s->is_answered || strcmp(s->path, "/hold") == 0)
         return;
@@ -412,6 +443,36 @@ static void any_split_gives_equal_events(void **unused)
         for (size_t i = 0; i < 21; i++)
             assert_memory_equal(&other[i], &whole[i], sizeof whole[i]);
     }
+}
+
+static void what_is_asked_for_is_handed_out(void **unused)
+{
+    // Neither what interim answers say nor trailers.
+    static const struct {
+        const char *path, *noted, *all;
+    } cases[] = {
+        {"/", "xxxxx", "200|server=test|xxxxx"},
+        {"/interim", "xxxxx", "200|server=test|xxxxx"},
+        {"/trailers", "xxxxx", "200|server=test|xxxxx"},
+        {"/noted", "set-cookie=a=1|location=/next|xxxxx",
+         "200|server=test|set-cookie=a=1|location=/next|xxxxx"},
+    };
+    const size_t n = sizeof cases / sizeof *cases;
+
+    (void)unused;
+    world_open(1, 65536);
+    world_serve(0);
+    pump();
+    for (size_t i = 0; i < 2 * n; i++) {
+        w.all_fields = i >= n;
+        get(i, cases[i % n].path);
+    }
+    pump();
+    for (size_t i = 0; i < 2 * n; i++) {
+        expect_end(i, 200, 5);
+        assert_string_equal(w.seen[i].heard, i < n ? cases[i].noted : cases[i - n].all);
+    }
+    world_close();
 }
 
 static void a_small_output_buffer_changes_nothing(void **unused)
@@ -686,7 +747,7 @@ static void a_request_with_a_large_head_goes_out(void **unused)
     const nghttp2_nv nv[] = {FIELD(":method", "GET"), FIELD(":scheme", "http"),
                              FIELD(":authority", "a"), FIELD(":path", "/"), FIELD("x", value)};
     struct request large = {.nv = (nghttp2_nv *)nv, .n_nv = 5};
-    assert_int_equal(http2_request(w.client, &large, &w.seen[1], &w.id[1]), 0);
+    assert_int_equal(http2_request(w.client, &large, false, &w.seen[1], &w.id[1]), 0);
     pump();
     assert_int_equal(w.n_served, 2);
     assert_int_equal(w.seen[1].n_whole, 1);
@@ -699,6 +760,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_ends_its_stream),
         cmocka_unit_test(any_split_gives_equal_events),
+        cmocka_unit_test(what_is_asked_for_is_handed_out),
         cmocka_unit_test(a_small_output_buffer_changes_nothing),
         cmocka_unit_test(a_body_larger_than_the_window_waits_for_it),
         cmocka_unit_test(an_early_answer_stops_the_upload),

@@ -158,26 +158,6 @@ static void a_seed_repeats_its_boundary(void **state)
     assert_int_equal(strlen(a) + 1, MULTIPART_BOUNDARY_SIZE);
 }
 
-static void the_extension_decides_the_type(void **state)
-{
-    static const char *const rows[][2] = {
-        {"a.txt", "text/plain"},
-        {"/x.y/a.JPG", "image/jpeg"},
-        {"a.tar.gz", "application/gzip"},
-        {".json", "application/json"},
-        {"a.unknown", "application/octet-stream"},
-        {"/x.png/a", "application/octet-stream"},
-        {"a.", "application/octet-stream"},
-        {"a", "application/octet-stream"},
-        {"", "application/octet-stream"},
-        {"/", "application/octet-stream"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_string_equal(multipart_type(rows[i][0]), rows[i][1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,7 +168,6 @@ int main(void)
         cmocka_unit_test(content_is_carried_byte_for_byte),
         cmocka_unit_test(a_boundary_is_in_none_of_the_parts),
         cmocka_unit_test(a_seed_repeats_its_boundary),
-        cmocka_unit_test(the_extension_decides_the_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,14 +259,40 @@ static void an_option_of_another_command_is_told_so(void **state)
     refuses("--wait: not an option of \"lps cluster ready\"", "cluster", "ready", "--wait", "2");
 }
 
-static void what_comes_later_is_refused_by_name(void **state)
+static void what_a_test_and_an_iteration_of_a_file_share_has_one_spelling(void **state)
 {
     (void)state;
-    refuses("-sr: not supported yet", "-sr=true");
-    refuses("-dhtmler: not supported yet", "-dhtmler");
-    refuses("--failurerule: not supported yet", "--failurerule=ErrorRate > 0.05");
-    refuses("-t: not supported yet", "run", "plan.yaml", "-t", "smoke");
-    refuses("--environment: not supported yet", "run", "plan.yaml", "--environment", "prod");
+    accepts("-sr", "-dhtmler=false", "--failurerule=ErrorRate > 0.05", "-fr", "TTFB > 5;= 503",
+            "-tr", "TTFB > 5;10s", "--thinktime", "20", "--seed", "9223372036854775807");
+    assert_true(options.value[OPTIONS_SAVE_RESPONSE].flag);
+    assert_false(options.value[OPTIONS_EMBEDDED_RESOURCES].flag);
+    assert_int_equal(options.value[OPTIONS_FAILURE_RULE].n, 2);
+    assert_string_equal(options.value[OPTIONS_FAILURE_RULE].text[1], "TTFB > 5;= 503");
+    assert_string_equal(text(OPTIONS_TERMINATION_RULE), "TTFB > 5;10s");
+    assert_int_equal(options.value[OPTIONS_CLIENT_THINK_TIME].count, 20);
+    assert_true(options.value[OPTIONS_SEED].count == INT64_MAX);
+    accepts("iteration", "a.yaml", "-n", "i", "-sr", "-fr", "ErrorRate > 0.05", "-tr",
+            "TTFB > 5;10s", "--thinkTime", "20");
+    refuses("--seed -1: found \"-1\", expected a whole number from 0 to 9223372036854775807",
+            "--seed", "-1");
+}
+
+static void a_plan_file_is_selected_from_alike_by_run_and_validate(void **state)
+{
+    static const char *const commands[] = {"run", "validate"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        accepts(commands[i], "plan.yaml", "-t", "smoke", "slow", "-e", "prod", "--environment=eu",
+                "-rn", "a");
+        assert_int_equal(options.value[OPTIONS_RUN_TAG].n, 2);
+        assert_int_equal(options.value[OPTIONS_RUN_ENVIRONMENT].n, 2);
+        assert_string_equal(options.value[OPTIONS_RUN_ENVIRONMENT].text[1], "eu");
+        assert_string_equal(text(OPTIONS_RUN_ROUND), "a");
+    }
+    refuses("--seed: not an option of \"lps validate\"", "validate", "plan.yaml", "--seed", "1");
+    refuses("--environmnet: unknown option, did you mean --environment?", "run", "plan.yaml",
+            "--environmnet", "prod");
 }
 
 static void a_plan_file_may_come_before_or_behind_its_options(void **state)
@@ -301,6 +327,7 @@ static void what_a_command_needs_is_named(void **state)
     refuses("iteration ref: found no --roundName, expected -rn NAME", "iteration", "ref", "a.yaml",
             "-n", "x");
     refuses("capture: found no --to, expected --to NAME", "capture", "a.yaml", "-in", "x");
+    refuses("-h: not an option of \"lps capture\"", "capture", "a.yaml", "-h", "x");
     refuses("variable: found no --value, expected -v TEXT", "variable", "a.yaml", "-n", "x");
     refuses("record: found no --har, expected --har FILE", "record");
     accepts("record", "--har", "a.har");
@@ -334,10 +361,8 @@ static void a_spelling_takes_a_value_in_all_commands_or_in_none(void **state)
             for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && options_row(a)->spelling[i]; i++)
                 for (size_t j = 0; j < OPTIONS_SPELLINGS_MAX && options_row(b)->spelling[j]; j++) {
                     enum options_kind x = options_row(a)->kind, y = options_row(b)->kind;
-                    if (strcasecmp(options_row(a)->spelling[i], options_row(b)->spelling[j]) != 0 ||
-                        x == OPTIONS_NOT_YET || y == OPTIONS_NOT_YET)
-                        continue;
-                    assert_int_equal(x == OPTIONS_FLAG, y == OPTIONS_FLAG);
+                    if (strcasecmp(options_row(a)->spelling[i], options_row(b)->spelling[j]) == 0)
+                        assert_int_equal(x == OPTIONS_FLAG, y == OPTIONS_FLAG);
                 }
 }
 
@@ -422,6 +447,8 @@ static void help_wins_over_what_follows_and_misses(void **state)
     assert_int_equal(options.command, OPTIONS_CLUSTER);
     accepts("--version");
     assert_true(options_is_help(&options));
+    accepts("--help-methods");
+    assert_true(options_is_help(&options));
     accepts("-h", "A: b");
     assert_false(options_is_help(&options));
 }
@@ -455,9 +482,7 @@ static void every_row_is_whole(void **state)
             assert_null(strstr(row->doc, " ."));
             assert_null(strstr(row->doc, " '"));
         }
-        if (row->kind == OPTIONS_NOT_YET)
-            assert_null(row->doc);
-        else if (id != OPTIONS_HELP_MDOC)
+        if (id != OPTIONS_HELP_MDOC)
             assert_non_null(row->doc);
     }
     for (enum options_command c = OPTIONS_TEST; c < OPTIONS_COMMAND__COUNT; c++) {
@@ -533,7 +558,8 @@ int main(void)
         cmocka_unit_test(twice_is_once_too_often_but_for_headers),
         cmocka_unit_test(the_nearest_option_is_suggested),
         cmocka_unit_test(an_option_of_another_command_is_told_so),
-        cmocka_unit_test(what_comes_later_is_refused_by_name),
+        cmocka_unit_test(what_a_test_and_an_iteration_of_a_file_share_has_one_spelling),
+        cmocka_unit_test(a_plan_file_is_selected_from_alike_by_run_and_validate),
         cmocka_unit_test(a_plan_file_may_come_before_or_behind_its_options),
         cmocka_unit_test(what_a_command_needs_is_named),
         cmocka_unit_test(one_spelling_is_another_option_in_another_command),

@@ -15,11 +15,13 @@
 
 static struct options options;
 static struct plan_build built;
+static size_t n_warnings;
 static char payload_path[] = "/tmp/lps-plan-build-XXXXXX";
 static char path_word[64]; // Path:payload_path
 
 static int build(struct diag *d, const char *const *words)
 {
+    struct diag warnings = {0};
     char *argv[250];
     int argc = 0;
 
@@ -28,7 +30,10 @@ static int build(struct diag *d, const char *const *words)
     plan_build_done(&built);
     options_done(&options);
     assert_int_equal(options_parse(argc, argv, d, &options), 0);
-    return plan_build(&options, d, &built);
+    int r = plan_build(&options, &warnings, d, &built);
+    n_warnings = warnings.n;
+    diag_done(&warnings);
+    return r;
 }
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -264,13 +269,13 @@ static void a_header_may_have_several_values(void **state)
 static void headers_that_would_break_the_request_are_refused(void **state)
 {
     (void)state;
-    refuses("-h: found \"Accept\", expected \"Name: value\"", U, "-h", "Accept");
-    refuses("-h: found \"\", expected", U, "-h", "");
-    refuses("-h \": x\": ", U, "-h", ": x");
-    refuses("-h \"A b: x\": ", U, "-h", "A b: x");
-    refuses("-h \"A: x\r\nB: y\": ", U, "-h", "A: x\r\nB: y");
-    refuses("-h \"A: x\ny\": ", U, "-h", "A: x\ny");
-    refuses("-h \"A\r: x\": ", U, "-h", "A\r: x");
+    refuses("-h: found no colon, expected \"Name: value\"", U, "-h", "Accept");
+    refuses("-h: found no colon, expected", U, "-h", "");
+    refuses("-h \"\": ", U, "-h", ": x");
+    refuses("-h \"A b\": ", U, "-h", "A b: x");
+    refuses("-h \"A\": ", U, "-h", "A: x\r\nB: y");
+    refuses("-h \"A\": ", U, "-h", "A: x\ny");
+    refuses("-h \"A\r\": ", U, "-h", "A\r: x");
 }
 
 static void bytes_that_are_no_utf8_are_refused(void **state)
@@ -304,9 +309,10 @@ static void a_payload_file_must_be_there(void **state)
     refuses("-p: cannot read /nowhere/body.json: No such file or directory", U, "-p",
             "Path:/nowhere/body.json");
     refuses("-p: cannot read /tmp: Is a directory", U, "-p", "Path:/tmp");
-    refuses("-p: cannot read : No such file or directory", U, "-p", "Path:");
+    refuses("-p: found an empty path, expected that of a file", U, "-p", "Path:");
     refuses("-p: /dev/zero has more than 32 MiB", U, "-p", "path:/dev/zero");
-    refuses("-p URL:...: not supported yet", U, "-p", "URL:http://127.0.0.1/x");
+    refuses("-p: cannot read URL:ftp://a/: expected http:// or https://", U, "-p", "URL:ftp://a/");
+    refuses("-p: cannot read url:http://127.0.0.1:1/: ", U, "-p", "url:http://127.0.0.1:1/");
 }
 
 #define S "-u", "https://127.0.0.1/"
@@ -314,8 +320,8 @@ static void a_payload_file_must_be_there(void **state)
 // A self-signed certificate with its key, in PEM; its path is the caller's to free.
 static char *write_identity(const char *password)
 {
-    char *path = xstrdup("/tmp/lps-identity-XXXXXX");
-    FILE *f = fdopen(mkstemp(path), "w");
+    char *path = xstrdup("/tmp/lps-identity-XXXXXX.pem");
+    FILE *f = fdopen(mkstemps(path, 4), "w");
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
 
@@ -347,13 +353,12 @@ static void a_certificate_travels_by_its_hash(void **state)
 
     builds(S, "-ccp", plain, "-p", path_word);
     assert_int_equal(built.n_files, 2);
-    assert_string_equal(built.files[0].sha256, iteration()->payload_file);
-    assert_string_equal(built.files[1].sha256, iteration()->certificate);
+    assert_string_equal(built.files[0].sha256, iteration()->certificate);
+    assert_string_equal(built.files[1].sha256, iteration()->payload_file);
     assert_null(iteration()->certificate_password);
 
     refuses("-ccp: cannot use", S, "-ccp", locked, "-ccpw", "other");
     refuses("-ccp: found a certificate and an URL with http://", U, "-ccp", plain);
-    refuses("-ccpw: placeholders are not supported yet", S, "-ccp", plain, "-ccpw", "$pw");
     remove(plain);
     remove(locked);
     free(plain);
@@ -362,14 +367,102 @@ static void a_certificate_travels_by_its_hash(void **state)
 
 static void a_certificate_must_be_there_and_of_use(void **state)
 {
+    char *reads = xasprintf("X-A: $read(path=%s)", payload_path);
+
     (void)state;
     refuses("-ccp: cannot read /nowhere/me.pem: No such file", S, "-ccp", "/nowhere/me.pem");
-    refuses("-ccp: cannot read : No such file", S, "-ccp", "");
+    refuses("-ccp: found an empty path", S, "-ccp", "");
     refuses("-ccp: /dev/zero has more than 32 MiB", S, "-ccp", "/dev/zero");
-    refuses("-ccp: with the other files, /dev/zero has more than 32 MiB", S, "-p", path_word,
-            "-ccp", "/dev/zero");
-    refuses("-ccp: cannot use", S, "-ccp", payload_path);
+    refuses("-p: with the other files, /dev/zero has more than 32 MiB", U, "-p", "Path:/dev/zero",
+            "-h", reads);
     refuses("-ccpw: found a password without a certificate", S, "-ccpw", "pw");
+    free(reads);
+}
+
+static void requests_may_have_placeholders(void **state)
+{
+    (void)state;
+    builds("-u", "http://127.0.0.1:8080/$counter(start=1)", "-h", "X-A: $guid()", "-p", "${a} $$5");
+    assert_string_equal(iteration()->url.host, "127.0.0.1");
+    assert_string_equal(iteration()->url.target, "/${counter(start=1)}");
+    assert_string_equal(header("X-A", 0), "$guid()");
+    assert_string_equal(iteration()->payload, "${a} $$5");
+    refuses("-u: ", "-u", "http://127.0.0.1/$nothing(");
+    refuses("-h X-A: ", U, "-h", "X-A: $nothing()");
+    refuses("-hm: at character 2: unknown method", U, "-hm", "$nothing()");
+}
+
+static void rules_and_flags_of_the_test_language_reach_the_plan(void **state)
+{
+    (void)state;
+    builds(U, "-fr", "ErrorRate > 0.02;>= 500", "-fr", "TTFB.P95 > 5", "-tr",
+           "TTFB > 500;10s;= 503", "-dhtmler", "-sr", "--thinkTime", "20");
+    assert_int_equal(iteration()->n_failure, 2);
+    assert_string_equal(iteration()->failure[0].codes, ">= 500");
+    assert_int_equal(iteration()->n_termination, 1);
+    assert_int_equal(iteration()->termination[0].grace_ms, 10000);
+    assert_string_equal(iteration()->termination[0].codes, "= 503");
+    assert_true(iteration()->with_resources);
+    assert_true(iteration()->save_response);
+    assert_int_equal(iteration()->think_min_ms, 20);
+    assert_int_equal(iteration()->think_max_ms, 20);
+    refuses("-fr \"ErorRate > 1\": found the metric \"ErorRate\", did you mean", U, "-fr",
+            "ErorRate > 1");
+    refuses("-tr \"TTFB > 5\": expected METRIC;GRACE or METRIC;GRACE;CODES", U, "-tr", "TTFB > 5");
+    refuses("--thinkTime: mode CB takes no think time", U, "--thinkTime", "20", "-bs", "1", "-cdt",
+            "5");
+    refuses("--thinkTime: not with a rate", U, "--thinkTime", "20", "--rate", "1", "-d", "1");
+}
+
+static void what_a_method_reads_travels_once(void **state)
+{
+    char *reads = xasprintf("$read(path=%s)$read(source=env, name=LPS_TEST_READ)", payload_path);
+
+    (void)state;
+    setenv("LPS_TEST_READ", "from outside", 1);
+    builds(U, "-p", reads, "-h", "X-A: $read(source=env, name=LPS_TEST_READ)");
+    assert_int_equal(built.plan->n_reads, 2);
+    assert_int_equal(built.n_files, 2);
+    assert_string_equal(built.files[0].path == NULL ? built.files[0].bytes : built.files[1].bytes,
+                        "from outside");
+    // The same bytes, by whatever name, are one file.
+    setenv("LPS_TEST_READ", "", 1);
+    builds(U, "-h", "X-A: $read(source=env, name=LPS_TEST_READ)$read(path=/dev/null)");
+    assert_int_equal(built.plan->n_reads, 2);
+    assert_int_equal(built.n_files, 1);
+    assert_int_equal(built.files[0].len, 0);
+    assert_int_equal(n_warnings, 0);
+    unsetenv("LPS_TEST_READ");
+    builds(U, "-h", "X-A: $read(source=env, name=LPS_TEST_READ)$read(path=/nowhere/x)");
+    assert_int_equal(built.n_files, 0);
+    assert_int_equal(n_warnings, 2);
+    free(reads);
+}
+
+// Nothing that an option says wrongly about a secret shows it.
+static void secrets_are_not_shown(void **state)
+{
+    static const char *const words[][4] = {
+        {"-h", "Authorization: s3cret\r\n"},
+        {"-h", "Authorization s3cret"},
+        {"-h", "Author ization: s3cret"},
+        {"-h", "Authorization: $nothing(s3cret)"},
+        {"-ccpw", "s3cret"},
+        {"-ccp", "/nowhere/a.pem", "-ccpw", "s3cret"},
+        {"-ccpw", "s3cret\xff"},
+        {"-h", "Authorization: s3cret\xff"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct diag d = {0};
+        assert_true(build(&d, WORDS("-u", "https://127.0.0.1/", words[i][0], words[i][1],
+                                    words[i][2], words[i][3])) < 0);
+        for (size_t k = 0; k < d.n; k++)
+            if (strstr(d.entry[k].text, "s3cret") != NULL)
+                fail_msg("%s", d.entry[k].text);
+        diag_done(&d);
+    }
 }
 
 static void an_empty_payload_is_none(void **state)
@@ -387,7 +480,7 @@ static void what_the_plan_refuses_is_named_by_its_option(void **state)
     refuses("--iterationname: ", U, "--iterationname",
             "1234567890123456789012345678901234567890123456789012345678901");
     refuses("-hm: found \"FETCH\"", U, "-hm", "FETCH");
-    refuses("-p: ", U, "-p", "${x}");
+    refuses("-p: ", U, "-p", "${x");
 }
 
 static int make_file(void **state)
@@ -435,6 +528,10 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_utf8_are_refused),
         cmocka_unit_test(a_payload_file_travels_by_its_hash),
         cmocka_unit_test(a_payload_file_must_be_there),
+        cmocka_unit_test(requests_may_have_placeholders),
+        cmocka_unit_test(rules_and_flags_of_the_test_language_reach_the_plan),
+        cmocka_unit_test(what_a_method_reads_travels_once),
+        cmocka_unit_test(secrets_are_not_shown),
         cmocka_unit_test(an_empty_payload_is_none),
         cmocka_unit_test(what_the_plan_refuses_is_named_by_its_option),
     };

@@ -93,14 +93,18 @@ static void an_iteration_goes_to_its_round_or_to_the_plan(void **state)
 {
     (void)state;
     becomes("{\"rounds\":[{\"name\":\"r\",\"iterations\":[{\"name\":\"i\",\"mode\":\"R\","
-            "\"requestCount\":4,\"httpRequest\":{\"url\":\"/x\",\"method\":\"PUT\",\"headers\":{"
-            "\"A\":\"$b\"},\"payload\":{\"file\":\"b.txt\"},\"saveResponse\":true},\"delay\":5}]}]"
-            "}",
+            "\"requestCount\":4,\"httpRequest\":{\"url\":\"/x\",\"method\":\"PUT\","
+            "\"saveResponse\":true,\"headers\":{\"A\":\"$b\"},\"payload\":{\"file\":\"b.txt\"}},"
+            "\"delay\":5}]}]}",
             R, "iteration", "f", "-rn", "R", "-n", "i", "-u", "/x", "-hm", "PUT", "-rc", "4", "-h",
             "A: $b", "-p", "Path:b.txt", "-sd", "5", "-sr");
     becomes("{\"rounds\":[],\"iterations\":[{\"name\":\"i\",\"mode\":\"D\",\"duration\":5,"
             "\"httpRequest\":{\"url\":\"${base}/x\"}}]}",
             "{\"rounds\":[]}", "iteration", "f", "-n", "i", "-u", "${base}/x", "-d", "5");
+    becomes("{\"iterations\":[{\"name\":\"i\",\"mode\":\"R\",\"thinkTime\":20,\"httpRequest\":{"
+            "\"url\":\"http://a/\",\"payload\":{\"file\":\"url:http://b/\"}}}]}",
+            "{}", "iteration", "f", "-n", "i", "-u", "http://a/", "-p", "url:http://b/",
+            "--thinkTime", "20");
     becomes("{\"rounds\":[{\"name\":\"r\",\"iterations\":[],\"reference\":[\"i\"]}],"
             "\"iterations\":[{\"name\":\"i\",\"mode\":\"R\",\"httpRequest\":{\"url\":\"http://a/"
             "\"}}]}",
@@ -197,6 +201,15 @@ static void a_variable_is_of_the_plan_or_of_environments(void **state)
             "\"1\"}]}]}",
             "{\"environments\":[{\"name\":\"prod\",\"variables\":[{\"name\":\"a\"}]}]}", "variable",
             "f", "-n", "v", "-v", "1", "-e", "PROD", "-e", "dev");
+    // One that is secret stays so until something else is said.
+    becomes("{\"variables\":[{\"name\":\"v\",\"value\":\"1\",\"secret\":true}]}", "{}", "variable",
+            "f", "-n", "v", "-v", "1", "--secret");
+    becomes("{\"variables\":[{\"name\":\"v\",\"value\":\"2\",\"secret\":true}]}",
+            "{\"variables\":[{\"name\":\"v\",\"value\":\"1\",\"secret\":true}]}", "variable", "f",
+            "-n", "v", "-v", "2");
+    becomes("{\"variables\":[{\"name\":\"v\",\"value\":\"2\",\"secret\":false}]}",
+            "{\"variables\":[{\"name\":\"v\",\"value\":\"1\",\"secret\":true}]}", "variable", "f",
+            "-n", "v", "-v", "2", "--secret=false");
     refuses("-n: found \"\", expected letters and digits", "{}", "variable", "f", "-n", "", "-v",
             "1");
     refuses("-n: found \"a b\", expected letters and digits", "{}", "variable", "f", "-n", "a b",

@@ -243,14 +243,16 @@ static void a_payload_is_a_text_or_a_file(void **state)
     plan_free(plan);
 
     refuses(SENDS("\"payload\":\"x\""), REQ "payload: found \"x\", expected an object");
-    refuses(SENDS("\"payload\":{}"), REQ "payload: found neither, expected one of \"raw\"");
-    refuses(SENDS("\"payload\":{\"raw\":\"\",\"file\":\"" HASH "\"}"), REQ "payload: found both");
+    refuses(SENDS("\"payload\":{}"), REQ "payload: found nothing, expected \"raw\"");
+    refuses(SENDS("\"payload\":{\"raw\":\"\",\"file\":\"" HASH "\"}"),
+            REQ "payload: found \"raw\" and \"file\", expected one of them");
     refuses(SENDS("\"payload\":{\"raw\":1}"), REQ "payload.raw: found 1");
     refuses(SENDS("\"payload\":{\"raw\":\"a\\u0000\"}"), "found \\u0000 in a text");
     refuses(SENDS("\"payload\":{\"file\":\"a.txt\"}"), REQ "payload.file: found \"a.txt\"");
     refuses(SENDS("\"payload\":{\"file\":\"" HASH "0\"}"), REQ "payload.file: found ");
-    refuses(SENDS("\"payload\":{\"multipart\":[],\"raw\":\"\"}"),
-            REQ "payload: multipart is not supported yet");
+    refuses(SENDS("\"payload\":{\"multipart\":{\"fields\":[{\"name\":\"a\",\"value\":\"\"}]},"
+                  "\"raw\":\"\"}"),
+            REQ "payload: found \"raw\" and \"multipart\"");
 }
 
 int main(void)

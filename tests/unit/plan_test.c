@@ -124,16 +124,18 @@ static void every_complaint_has_its_place(void **state)
     diag_done(&d);
 }
 
-static void keys_of_later_are_told_from_unknown_ones(void **state)
+static void keys_that_are_none_are_refused(void **state)
 {
     (void)state;
-    refuses(ROUND("\"tags\":[]"), "rounds[0]: tags is not supported yet");
-    refuses(ITERATION("\"failureRules\":[]"), "rounds[0].iterations[0]: failureRules is not sup");
+    refuses(ROUND("\"tags\":[]"), "rounds[0]: unknown key \"tags\"");
+    refuses(ROUND("\"baseUrl\":\"http://a\""), "rounds[0]: unknown key \"baseUrl\"");
     refuses(SENDS("\"clientCertificatePath\":\"x\""),
-            AT "httpRequest: clientCertificatePath is not");
-    refuses(SENDS("\"retry\":{}"), AT "httpRequest: retry is not supported yet");
+            AT "httpRequest: unknown key \"clientCertificatePath\", did you mean");
     refuses(ITERATION("\"mod\":\"R\""), "rounds[0].iterations[0]: unknown key \"mod\", did you m");
+    refuses(ITERATION("\"Mode\":\"R\""), "rounds[0].iterations[0]: unknown key \"Mode\", did you");
     refuses(ITERATION("\"zzzzzz\":1"), "rounds[0].iterations[0]: unknown key \"zzzzzz\"");
+    refuses(ITERATION("\"failureCriteria\":{}"),
+            "rounds[0].iterations[0]: found \"failureCriteria\", expected \"failureRules\"");
 }
 
 static void names_have_1_to_60_of_these_characters(void **state)
@@ -167,17 +169,28 @@ static void names_are_unique_whatever_their_letter_case(void **state)
     refuses_nth(PLAN(I("") "," I("")), 1, 2, "rounds[0].iterations[1].name: found 0 characters");
 }
 
-static void placeholders_are_refused_everywhere(void **state)
+static void placeholders_are_left_for_each_request(void **state)
 {
+    struct plan *plan = accepts(PLAN(
+        "{\"name\":\"i\",\"httpRequest\":{\"url\":\"http://a/${x}?y=$y#z\",\"method\":\"${m}\","
+        "\"headers\":{\"A\":\"x$y\"},\"payload\":{\"raw\":\"a $ b ${x}\"}}}"));
+
     (void)state;
-    refuses(PLAN("{\"name\":\"$n\"," REQUEST "}"), AT "name: placeholders are not supported yet");
-    refuses(ITERATION("\"mode\":\"$m\""), AT "mode: placeholders are not supported yet");
-    refuses(SENDS("\"method\":\"${m}\""), REQ "method: placeholders are not supported yet");
-    refuses(SENDS("\"headers\":{\"A\":\"x$y\"}"), REQ "headers.A: placeholders are not supp");
-    refuses(SENDS("\"payload\":{\"raw\":\"{$x}\"}"), REQ "payload.raw: placeholders are not s");
+    assert_string_equal(first(plan)->url.target, "/${x}?y=$y");
+    assert_string_equal(first(plan)->method, "${m}");
+    assert_string_equal(first(plan)->headers[0].value, "x$y");
+    assert_string_equal(first(plan)->payload, "a $ b ${x}");
+    plan_free(plan);
+    refuses(PLAN("{\"name\":\"$n\"," REQUEST "}"), AT "name: found \"$n\", expected only");
+    refuses(ITERATION("\"mode\":\"$m\""), AT "mode: found \"$m\", expected \"R\"");
+    refuses(SENDS("\"method\":\"${m\""), REQ "method: at character 1: found '{' without its '}'");
+    refuses(SENDS("\"headers\":{\"A\":\"x ${y\"}"), REQ "headers.A: at character 3: found '{' w");
+    refuses(SENDS("\"payload\":{\"raw\":\"$nosuch()\"}"),
+            REQ "payload.raw: at character 2: unknown method");
     refuses(PLAN("{\"name\":\"i\",\"httpRequest\":{\"url\":\"$u\"}}"),
-            REQ "url: placeholders are not supported yet");
-    plan_free(accepts(SENDS("\"payload\":{\"raw\":\"a $ b\"}")));
+            REQ "url: expected an URL that begins with http");
+    refuses(PLAN("{\"name\":\"i\",\"httpRequest\":{\"url\":\"http://${h}/\"}}"),
+            REQ "url: found '$' in the host");
 }
 
 static void each_mode_takes_its_own_count(void **state)
@@ -458,10 +471,10 @@ int main(void)
         cmocka_unit_test(the_canonical_text_is_this_one),
         cmocka_unit_test(what_is_no_plan_is_refused),
         cmocka_unit_test(every_complaint_has_its_place),
-        cmocka_unit_test(keys_of_later_are_told_from_unknown_ones),
+        cmocka_unit_test(keys_that_are_none_are_refused),
         cmocka_unit_test(names_have_1_to_60_of_these_characters),
         cmocka_unit_test(names_are_unique_whatever_their_letter_case),
-        cmocka_unit_test(placeholders_are_refused_everywhere),
+        cmocka_unit_test(placeholders_are_left_for_each_request),
         cmocka_unit_test(each_mode_takes_its_own_count),
         cmocka_unit_test(modes_are_spelled_in_upper_case),
         cmocka_unit_test(batches_have_a_size_and_a_cool_down_time),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/str.h"
+#include "worker/runner/server_timing.h"
 
 static char path[] = "/tmp/lps-prepare-XXXXXX";
 
@@ -95,7 +96,9 @@ static void every_setting_survives_the_wire(void **state)
                  " \"PooledConnectionLifeTimeInSeconds\": 31536000,"
                  " \"PooledConnectionIdleTimeoutInSeconds\": 2, \"MaxConnectionsPerServer\": 7,"
                  " \"VerifyCertificates\": true, \"Proxy\": \"http://p:1\","
-                 " \"NoProxy\": \"a, .b\", \"SourceAddresses\": \"127.0.0.1,::1\"}}");
+                 " \"NoProxy\": \"a, .b\", \"SourceAddresses\": \"127.0.0.1,::1\","
+                 " \"HeaderValidationMode\": \"Lenient\", \"AllowHostOverride\": true,"
+                 " \"ServerTimeHeader\": \"X-T\", \"ServerTimeFormat\": \"Seconds\"}}");
     Lps__V1__HttpSettings *http;
     struct diag d = {0};
 
@@ -123,7 +126,114 @@ static void every_setting_survives_the_wire(void **state)
     assert_int_equal(http->n_source, 2);
     assert_string_equal(http->source[0], "127.0.0.1");
     assert_string_equal(http->source[1], "::1");
+    assert_int_equal(http->header_mode, 1);
+    assert_true(http->allow_host);
+    assert_string_equal(http->server_time_header, "X-T");
+    assert_int_equal(http->server_time_format, SERVER_TIMING_SECONDS);
     lps__v1__http_settings__free_unpacked(http, NULL);
+}
+
+static void words_become_the_numbers_that_the_runner_knows(void **state)
+{
+    static const struct {
+        const char *key, *word;
+        uint32_t mode, format;
+    } cases[] = {
+        {"HeaderValidationMode", "RawPassthrough", 0, SERVER_TIMING_AUTO},
+        {"HeaderValidationMode", "Lenient", 1, SERVER_TIMING_AUTO},
+        {"HeaderValidationMode", "Strict", 2, SERVER_TIMING_AUTO},
+        {"ServerTimeFormat", "Auto", 0, SERVER_TIMING_AUTO},
+        {"ServerTimeFormat", "Milliseconds", 0, SERVER_TIMING_MILLISECONDS},
+        {"ServerTimeFormat", "Seconds", 0, SERVER_TIMING_SECONDS},
+        {"ServerTimeFormat", "ServerTiming", 0, SERVER_TIMING_ENTRIES},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text = xasprintf("{\"HttpClient\": {\"%s\": \"%s\"}}", cases[i].key, cases[i].word);
+        struct conf *conf = settings(text);
+        Lps__V1__HttpSettings *http;
+        struct diag d = {0};
+        assert_int_equal(prepare_http(conf, &d, &http), 0);
+        assert_int_equal(http->header_mode, cases[i].mode);
+        assert_int_equal(http->server_time_format, cases[i].format);
+        prepare_http_free(http);
+        conf_free(conf);
+        free(text);
+    }
+}
+
+static void without_a_limit_there_is_no_watchdog(void **state)
+{
+    static const char *const none[] = {
+        "{}",
+        "{\"Watchdog\": {}}",
+        "{\"Watchdog\": {\"SuspensionMode\": \"All\", \"CoolDownRetryTimeInMs\": 10}}",
+        "{\"Watchdog\": {\"MaxMemoryMB\": 0, \"MaxCPUPercentage\": 0}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        struct conf *conf = settings(none[i]);
+        assert_null(prepare_watchdog(conf));
+        conf_free(conf);
+    }
+}
+
+static void every_limit_of_the_watchdog_survives_the_wire(void **state)
+{
+    struct conf *conf = settings(
+        "{\"Watchdog\": {\"SuspensionMode\": \"All\", \"MaxMemoryMB\": 2147483647,"
+        " \"CoolDownMemoryMB\": 4000, \"MaxCPUPercentage\": 80, \"CoolDownCPUPercentage\": 60,"
+        " \"MaxConcurrentConnectionsCountPerHostName\": 3000,"
+        " \"CoolDownConcurrentConnectionsCountPerHostName\": 1500,"
+        " \"CoolDownRetryTimeInMs\": 250, \"MaxCoolingPeriod\": 86400,"
+        " \"ResumeCoolingAfter\": 0.5}}");
+    Lps__V1__WatchdogSettings *s = prepare_watchdog(conf);
+
+    (void)state;
+    conf_free(conf);
+    size_t len = lps__v1__watchdog_settings__get_packed_size(s);
+    uint8_t *bytes = xcalloc(len, 1);
+    lps__v1__watchdog_settings__pack(s, bytes);
+    free(s);
+    s = lps__v1__watchdog_settings__unpack(NULL, len, bytes);
+    free(bytes);
+    assert_non_null(s);
+    assert_true(s->all);
+    assert_int_equal(s->max_memory_mb, 2147483647);
+    assert_int_equal(s->cool_memory_mb, 4000);
+    assert_int_equal(s->max_cpu_percent, 80);
+    assert_int_equal(s->cool_cpu_percent, 60);
+    assert_int_equal(s->max_in_flight, 3000);
+    assert_int_equal(s->cool_in_flight, 1500);
+    assert_int_equal(s->sample_ms, 250);
+    assert_int_equal(s->max_cooling_ms, 86400000);
+    assert_int_equal(s->resume_ms, 500);
+    lps__v1__watchdog_settings__free_unpacked(s, NULL);
+}
+
+static void a_cool_down_that_is_not_given_is_four_fifths(void **state)
+{
+    static const struct {
+        unsigned max, cool;
+    } cases[] = {{1, 1}, {2, 2}, {4, 4}, {5, 4}, {6, 5}, {80, 64}, {100, 80}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text = xasprintf("{\"Watchdog\": {\"MaxMemoryMB\": %u, \"MaxCPUPercentage\": %u,"
+                               " \"MaxConcurrentConnectionsCountPerHostName\": %u}}",
+                               cases[i].max, cases[i].max, cases[i].max);
+        struct conf *conf = settings(text);
+        Lps__V1__WatchdogSettings *s = prepare_watchdog(conf);
+        assert_int_equal(s->cool_memory_mb, cases[i].cool);
+        assert_int_equal(s->cool_cpu_percent, cases[i].cool);
+        assert_int_equal(s->cool_in_flight, cases[i].cool);
+        assert_false(s->all);
+        free(s);
+        conf_free(conf);
+        free(text);
+    }
 }
 
 #define PEM "-----BEGIN CERTIFICATE-----\n"
@@ -243,6 +353,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_ask_for_no_proxy_file_or_address),
         cmocka_unit_test(every_setting_survives_the_wire),
+        cmocka_unit_test(words_become_the_numbers_that_the_runner_knows),
+        cmocka_unit_test(without_a_limit_there_is_no_watchdog),
+        cmocka_unit_test(every_limit_of_the_watchdog_survives_the_wire),
+        cmocka_unit_test(a_cool_down_that_is_not_given_is_four_fifths),
         cmocka_unit_test(authorities_are_read_where_they_are_used),
         cmocka_unit_test(a_file_of_no_use_is_named_with_the_reason),
         cmocka_unit_test(a_file_of_four_mebibytes_is_read_and_a_longer_one_refused),

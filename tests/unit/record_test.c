@@ -81,13 +81,20 @@ static struct record_times times_until(int64_t done_ns)
                                  .done_ns = done_ns};
 }
 
+static void complete(struct record *r, uint32_t series, int64_t done_ns, unsigned status,
+                     bool reused)
+{
+    const struct record_times t = times_until(done_ns);
+
+    record_completed(r, series, &t, 0, done_ns, status, reused);
+}
+
 static void an_event_belongs_to_the_second_it_came_in(void **state)
 {
     struct fixture *f = *state;
-    struct record_times t = times_until(101 * S);
 
     record_started(f->record, 0, 101 * S - 1);
-    record_completed(f->record, 0, &t, 200, false); // at the very end of second 0: in second 1
+    complete(f->record, 0, 101 * S, 200, false); // at the very end of second 0: in second 1
     record_flush(f->record, 101 * S + 1);
     receive(f, 2);
     assert_int_equal(f->slots[0]->window->k, 0);
@@ -113,11 +120,10 @@ static void latencies_are_parts_of_the_whole(void **state)
                 {METRICS_RECEIVE, 300},
                 {METRICS_TTFB, 600}};
     struct fixture *f = *state;
-    struct record_times t = times_until(100 * S + S / 2);
 
     record_started(f->record, 1, 100 * S);
     record_connected(f->record, 1, 100 * S, -1, 50 * NS_PER_US, -1);
-    record_completed(f->record, 1, &t, 404, false);
+    complete(f->record, 1, 100 * S + S / 2, 404, false);
     record_flush(f->record, 100 * S + S / 2);
     receive(f, 1);
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
@@ -166,6 +172,51 @@ static void a_window_that_was_given_back_is_empty_again(void **state)
     assert_int_equal(series_of(f, 1, 0)->error[METRICS_ERROR_RESET].count, 0);
 }
 
+static void what_belongs_to_an_answer_is_in_its_service_and_in_no_phase(void **state)
+{
+    struct fixture *f = *state;
+    const struct record_times t = times_until(100 * S + S / 4);
+
+    record_started(f->record, 0, 100 * S);
+    record_completed(f->record, 0, &t, 100 * S, 100 * S + S / 2, 200, false);
+    record_flush(f->record, 100 * S + S / 2);
+    receive(f, 1);
+    const struct hist *latency = series_of(f, 0, 0)->latency;
+    assert_int_equal(latency[METRICS_RESPONSE].max, 500000);
+    assert_int_equal(latency[METRICS_SERVICE].max, 250800);
+    assert_int_equal(latency[METRICS_LAG].max, 249200);
+    assert_int_equal(latency[METRICS_RECEIVE].max, 300);
+}
+
+static void what_a_server_says_of_its_time_is_recorded_where_it_does(void **state)
+{
+    struct fixture *f = *state;
+    const struct server_timing t = {.db_us = 12, .total_us = 40};
+
+    record_server_times(f->record, 0, 100 * S, &t);
+    record_server_times(f->record, 0, 100 * S, &(struct server_timing){0});
+    record_flush(f->record, 100 * S);
+    receive(f, 1);
+    const struct hist *latency = series_of(f, 0, 0)->latency;
+    assert_int_equal(latency[METRICS_SERVER].count, 1);
+    assert_int_equal(latency[METRICS_SERVER].max, 40);
+    assert_int_equal(latency[METRICS_SERVER_DB].max, 12);
+    assert_int_equal(latency[METRICS_SERVER_CACHE].count, 0);
+    assert_int_equal(latency[METRICS_SERVER_APP].count, 0);
+}
+
+static void a_skipped_request_is_only_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    record_skipped(f->record, 1, 100 * S);
+    record_flush(f->record, 100 * S);
+    receive(f, 1);
+    assert_int_equal(series_of(f, 0, 1)->n.skipped, 1);
+    assert_int_equal(series_of(f, 0, 1)->n.started, 0);
+    assert_int_equal(record_totals(f->record)[1].n.skipped, 1);
+}
+
 static void totals_are_the_sum_of_all_windows(void **state)
 {
     struct fixture *f = *state;
@@ -173,12 +224,11 @@ static void totals_are_the_sum_of_all_windows(void **state)
 
     for (int i = 0; i < 30; i++) {
         int64_t now = 100 * S + i * (S / 10);
-        struct record_times t = times_until(now);
         record_started(f->record, 0, now);
         record_sent(f->record, 0, now, 50, 10);
         record_received(f->record, 0, now, 70, 20);
         if (i % 3 == 0)
-            record_completed(f->record, 0, &t, 200 + (unsigned)i % 2, true);
+            complete(f->record, 0, now, 200 + (unsigned)i % 2, true);
         else if (i % 3 == 1)
             record_failed(f->record, 0, now, METRICS_ERROR_CLOSED, "why", false);
         else
@@ -208,6 +258,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_event_belongs_to_the_second_it_came_in, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(latencies_are_parts_of_the_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_belongs_to_an_answer_is_in_its_service_and_in_no_phase,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_server_says_of_its_time_is_recorded_where_it_does,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_skipped_request_is_only_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_seconds_away_leave_holes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_window_that_was_given_back_is_empty_again, set_up,
                                         tear_down),

@@ -1,5 +1,6 @@
 #include "common/result.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -515,6 +516,206 @@ static json_int_t int_at(const json_t *json, const char *name)
     return json_integer_value(json_object_get(json, name));
 }
 
+// What the five series of the plan above came to.
+static void judge_hosts(struct judge_verdict *verdicts)
+{
+    const struct judge_verdict all[] = {
+        {JUDGE_SUCCESS, NULL, 0, -1},
+        {JUDGE_FAILED, (char *)"ErrorRate > 0.05", 1, -1},
+        {JUDGE_TERMINATED, (char *)"TotalTime.P95 > 2.5", 3.001, 12},
+        {JUDGE_TERMINATED, (char *)"${Metrics.r.a.Throughput.RPS} > 3", NAN, 7},
+        {JUDGE_NOT_STARTED, NULL, 0, -1},
+    };
+
+    memcpy(verdicts, all, sizeof all);
+}
+
+static char *dump_at(const json_t *json, const char *name)
+{
+    return json_dumps(json_object_get(json, name), JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+}
+
+static void each_series_says_what_it_came_to_and_why(void **state)
+{
+    static const char *const members[] = {"status", "rule", "value", "second"};
+    static const char *const expected[][4] = {
+        {"\"success\"", "null", "null", "null"},
+        {"\"failed\"", "\"ErrorRate > 0.05\"", "1.0", "null"},
+        {"\"terminated\"", "\"TotalTime.P95 > 2.5\"", "3.001", "12"},
+        {"\"terminated\"", "\"${Metrics.r.a.Throughput.RPS} > 3\"", "null", "7"},
+        {"\"not started\"", "null", "null", "null"},
+    };
+    struct fixture *f = *state;
+    struct judge_verdict verdicts[5];
+
+    use_hosts(f);
+    judge_hosts(verdicts);
+    f->in.verdicts = verdicts;
+    json_t *result = result_build(&f->in);
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *series = json_array_get(json_object_get(result, "series"), i);
+        for (size_t m = 0; m < 4; m++) {
+            char *text = dump_at(series, members[m]);
+            assert_string_equal(text, expected[i][m]);
+            free(text);
+        }
+    }
+    json_decref(result);
+}
+
+static void an_iteration_that_failed_or_was_terminated_fails_the_run(void **state)
+{
+    static const char *const reasons[] = {
+        "r/b failed: ErrorRate > 0.05 (was 1), the default rule",
+        "s/c was terminated at second 12: TotalTime.P95 > 2.5 (was 3.001)",
+        "s/d was terminated at second 7: ${Metrics.r.a.Throughput.RPS} > 3",
+    };
+    struct fixture *f = *state;
+    struct judge_verdict verdicts[5];
+
+    use_hosts(f);
+    judge_hosts(verdicts);
+    f->in.verdicts = verdicts;
+    json_t *result = result_build(&f->in);
+    assert_int_equal(result_exit_code(result), RESULT_FAILED);
+    const json_t *list = json_object_get(json_object_get(result, "verdict"), "reasons");
+    assert_int_equal(json_array_size(list), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(json_string_value(json_array_get(list, i)), reasons[i]);
+    json_decref(result);
+    f->in.cancelled = true;
+    assert_int_equal(exit_code(f), RESULT_CANCELLED);
+    f->in.cancelled = false;
+    for (size_t i = 1; i < 4; i++)
+        verdicts[i] = (struct judge_verdict){JUDGE_SUCCESS, NULL, 0, -1};
+    assert_int_equal(exit_code(f), RESULT_PASSED);
+    verdicts[3] = (struct judge_verdict){JUDGE_TERMINATED, (char *)"ErrorRate > 0", 1, 0};
+    assert_int_equal(exit_code(f), RESULT_FAILED);
+}
+
+static void a_running_series_shows_that_it_was_ended(void **state)
+{
+    const struct judge_end end = {.series = 1, .k = 4, .value = 0.5, .rule = "ErrorRate > 0.1"};
+    struct fixture *f = *state;
+
+    use_hosts(f);
+    f->in.running = true;
+    f->in.ends = &end;
+    f->in.n_ends = 1;
+    json_t *result = result_build(&f->in), *series = json_object_get(result, "series");
+    assert_true(json_is_null(json_object_get(json_array_get(series, 0), "status")));
+    const json_t *ended = json_array_get(series, 1);
+    assert_string_equal(json_string_value(json_object_get(ended, "status")), "terminated");
+    assert_string_equal(json_string_value(json_object_get(ended, "rule")), "ErrorRate > 0.1");
+    assert_int_equal(int_at(ended, "second"), 4);
+    assert_true(json_is_null(json_object_get(result, "verdict")));
+    json_decref(result);
+}
+
+static void several_iterations_are_a_line_each(void **state)
+{
+    static const char lines[] = "  iteration  status         requests    errors     p50     p99\n"
+                                "  r/a        success               1         0 1.00 ms 1.00 ms\n"
+                                "  r/b        failed               10        10 2.00 ms 2.00 ms\n"
+                                "  s/c        terminated          100         0 3.00 ms 3.00 ms\n"
+                                "  s/d        terminated        1,000         0 4.00 ms 4.00 ms\n"
+                                "  s/e        not started           0         0       -       -\n";
+    struct fixture *f = *state;
+    struct judge_verdict verdicts[5];
+
+    use_hosts(f);
+    judge_hosts(verdicts);
+    f->in.verdicts = verdicts;
+    json_t *result = result_build(&f->in);
+    char *text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, lines));
+    free(text);
+    json_decref(result);
+}
+
+static void of_many_iterations_only_those_that_were_not_well_are_lines(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, 200, 1);
+    json_t *result = result_build(&f->in), *series = json_object_get(result, "series");
+    char *text = result_format(result, NULL, 80, false), *rest, *line;
+    assert_null(strstr(text, "  iteration "));
+    free(text);
+    json_t *one = json_array_get(series, 0);
+    json_object_set_new(one, "iteration",
+                        json_string("\xc3\xa9-a-name-of-forty-characters-and-a-few"));
+    json_object_set_new(one, "status", json_string("success"));
+    for (int i = 0; i < 16; i++)
+        json_array_append(series, one);
+    text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, "\n  all 17 well\n"));
+    free(text);
+    json_t *bad = json_deep_copy(one);
+    json_object_set_new(bad, "status", json_string("terminated"));
+    json_array_append_new(series, bad);
+    rest = text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, "  r/\xc3\xa9-a-name-of-forty-charact   terminated            1"));
+    assert_non_null(strstr(text, "\n  and 17 more\n"));
+    while ((line = strsep(&rest, "\n")) != NULL)
+        assert_true(columns_of(line) <= 80);
+    free(text);
+    json_decref(result);
+}
+
+static void errors_are_those_that_the_rules_name(void **state)
+{
+    struct plan_rule rule = {.metric = (char *)"ErrorRate > 0.5", .codes = (char *)">= 500"};
+    struct fixture *f = *state;
+    struct plan_iteration *it;
+
+    use_hosts(f);
+    it = &f->plan->rounds[0].iterations[1];
+    it->failure = &rule;
+    it->n_failure = 1;
+    json_t *result = result_build(&f->in);
+    it->failure = NULL;
+    it->n_failure = 0;
+    assert_int_equal(int_at(json_object_get(result, "totals"), "errors"), 0);
+    assert_int_equal(int_at(json_array_get(json_object_get(result, "series"), 1), "errors"), 0);
+    assert_int_equal(int_at(json_array_get(json_object_get(result, "hosts"), 1), "errors"), 0);
+    json_decref(result);
+}
+
+static void a_run_whose_requests_were_all_skipped_passes(void **state)
+{
+    struct judge_verdict skipped = {JUDGE_SKIPPED, NULL, 0, -1};
+    struct fixture *f = *state;
+    struct metrics_window *w = metrics_window_new(0, 1);
+
+    w->series[0].n.skipped = 3;
+    aggregate_add(f->aggregate, 0, w);
+    metrics_window_free(w);
+    f->in.verdicts = &skipped;
+    assert_int_equal(exit_code(f), RESULT_PASSED);
+}
+
+static void what_servers_say_is_below_the_phases(void **state)
+{
+    static const char lines[] = "    server   4.00 ms 4.00 ms 4.00 ms 4.00 ms 4.00 ms 4.00 ms "
+                                "4.00 ms 4.00 ms\n"
+                                "      cache    30 us   30 us   30 us   30 us   30 us   30 us   30 "
+                                "us   30 us\n";
+    struct fixture *f = *state;
+    struct metrics_window *w = metrics_window_new(0, 1);
+
+    answer(f, 200, 1);
+    hist_record(&w->series[0].latency[METRICS_SERVER], 4000);
+    hist_record(&w->series[0].latency[METRICS_SERVER_CACHE], 30);
+    aggregate_add(f->aggregate, 0, w);
+    metrics_window_free(w);
+    json_t *result = result_build(&f->in);
+    char *text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, lines));
+    free(text);
+    json_decref(result);
+}
+
 static void series_of_one_host_are_one_in_the_order_of_the_plan(void **state)
 {
     static const struct {
@@ -660,6 +861,14 @@ int main(void)
         T(the_summary_keeps_to_any_width),
         T(a_member_of_many_is_a_row_only_when_it_matters),
         T(a_document_of_other_types_is_no_crash),
+        T(each_series_says_what_it_came_to_and_why),
+        T(an_iteration_that_failed_or_was_terminated_fails_the_run),
+        T(a_running_series_shows_that_it_was_ended),
+        T(several_iterations_are_a_line_each),
+        T(of_many_iterations_only_those_that_were_not_well_are_lines),
+        T(errors_are_those_that_the_rules_name),
+        T(a_run_whose_requests_were_all_skipped_passes),
+        T(what_servers_say_is_below_the_phases),
         T(series_of_one_host_are_one_in_the_order_of_the_plan),
         T(several_hosts_are_a_line_each_and_one_is_none),
         T(a_row_of_many_hosts_is_cut_and_so_are_the_rows),

@@ -256,15 +256,17 @@ static double value_of(const char *metric, const char *codes, const struct metri
                        int64_t elapsed_ms, uint64_t cool_down_ms)
 {
     struct rule rule = parse(metric, codes);
+    struct rule_errors errors;
 
-    return rule_value(&rule, s, elapsed_ms, cool_down_ms);
+    rule_errors_init(&errors, NULL, 0);
+    return rule_value(&rule, s, &errors, elapsed_ms, cool_down_ms);
 }
 
 static bool fires(const char *metric, const char *codes, const struct metrics_series *s)
 {
     struct rule rule = parse(metric, codes);
 
-    return rule_holds(&rule, rule_value(&rule, s, 0, 0));
+    return rule_holds(&rule, value_of(metric, codes, s, 0, 0));
 }
 
 // 200: 90, 404: 6, 503: 3, no answer: 1.
@@ -316,6 +318,71 @@ static void counters_are_what_they_say(void **state)
     assert_near(value_of("ServerTimeDB.P95 > 0", NULL, &s, 0, 0), 0);
 }
 
+static bool uses(const char *const *metrics_and_codes, size_t n, unsigned code)
+{
+    struct plan_rule rules[4] = {0};
+    struct rule_errors errors;
+
+    for (size_t i = 0; i < n; i++) {
+        rules[i].metric = (char *)metrics_and_codes[2 * i];
+        rules[i].codes = (char *)metrics_and_codes[2 * i + 1];
+    }
+    rule_errors_init(&errors, rules, n);
+    return errors.code[code];
+}
+
+static void errors_are_of_any_error_rate_rule_else_400_and_above(void **state)
+{
+    static const char *const none[] = {"TTFB > 1", ">= 500", NULL, NULL};
+    static const char *const two[] = {"ErrorRate > 0", "= 404",           "TTFB > 1",
+                                      "= 302",         "errorrate > 0.5", ">= 500"};
+    static const char *const usual[] = {"ErrorRate > 0", NULL, "ErrorRate > 0", "= 302"};
+    static const struct {
+        const char *const *rules;
+        size_t n;
+        unsigned code;
+        bool is_error;
+    } cases[] = {
+        {NULL, 0, 0, true},    {NULL, 0, 399, false},  {NULL, 0, 400, true},  {NULL, 0, 599, true},
+        {none, 2, 0, true},    {none, 2, 404, true},   {two, 3, 0, false},    {two, 3, 302, false},
+        {two, 3, 403, false},  {two, 3, 404, true},    {two, 3, 500, true},   {usual, 2, 0, true},
+        {usual, 2, 302, true}, {usual, 2, 301, false}, {usual, 2, 400, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++)
+        if (uses(cases[i].rules, cases[i].n, cases[i].code) != cases[i].is_error)
+            fail_msg("case %zu: code %u", i, cases[i].code);
+}
+
+static void displayed_errors_are_those_of_the_rules(void **state)
+{
+    struct plan_rule rule = {.metric = (char *)"ErrorRate > 0.05", .codes = (char *)">= 500"};
+    struct rule_errors errors;
+    struct metrics_series s;
+
+    (void)state;
+    fill(&s);
+    rule_errors_init(&errors, &rule, 1);
+    assert_int_equal(rule_n_errors(&errors, &s), 3);
+    rule_errors_init(&errors, NULL, 0);
+    assert_int_equal(rule_n_errors(&errors, &s), 10);
+}
+
+static void rates_take_the_errors_of_the_iteration(void **state)
+{
+    struct plan_rule failure = {.metric = (char *)"ErrorRate > 0.05", .codes = (char *)">= 500"};
+    struct rule rule = parse("RPS > 0", NULL), own = parse("RPS > 0", "= 200");
+    struct rule_errors errors;
+    struct metrics_series s;
+
+    (void)state;
+    fill(&s);
+    rule_errors_init(&errors, &failure, 1);
+    assert_near(rule_value(&rule, &s, &errors, 1000, 0), 96);
+    assert_near(rule_value(&own, &s, &errors, 1000, 0), 9);
+}
+
 static void rates_wait_for_their_first_period_and_have_two_decimals(void **state)
 {
     struct metrics_series s;
@@ -358,11 +425,20 @@ static void each_phase_has_its_metric(void **state)
         const char *metric;
         enum metrics_latency latency;
     } phases[] = {
-        {"TotalTime > 0", METRICS_SERVICE}, {"Response > 0", METRICS_RESPONSE},
-        {"Lag > 0", METRICS_LAG},           {"DNS > 0", METRICS_DNS},
-        {"TCP > 0", METRICS_TCP},           {"TLS > 0", METRICS_TLS},
-        {"Sending > 0", METRICS_SEND},      {"Waiting > 0", METRICS_WAIT},
-        {"Receiving > 0", METRICS_RECEIVE}, {"TTFB > 0", METRICS_TTFB},
+        {"TotalTime > 0", METRICS_SERVICE},
+        {"Response > 0", METRICS_RESPONSE},
+        {"Lag > 0", METRICS_LAG},
+        {"DNS > 0", METRICS_DNS},
+        {"TCP > 0", METRICS_TCP},
+        {"TLS > 0", METRICS_TLS},
+        {"Sending > 0", METRICS_SEND},
+        {"Waiting > 0", METRICS_WAIT},
+        {"Receiving > 0", METRICS_RECEIVE},
+        {"TTFB > 0", METRICS_TTFB},
+        {"ServerTime > 0", METRICS_SERVER},
+        {"ServerTimeDB > 0", METRICS_SERVER_DB},
+        {"Cache > 0", METRICS_SERVER_CACHE},
+        {"App > 0", METRICS_SERVER_APP},
     };
 
     (void)state;
@@ -458,6 +534,9 @@ int main(void)
         cmocka_unit_test(spans_are_clock_times_or_have_a_unit),
         cmocka_unit_test(an_error_rate_counts_its_own_codes),
         cmocka_unit_test(counters_are_what_they_say),
+        cmocka_unit_test(errors_are_of_any_error_rate_rule_else_400_and_above),
+        cmocka_unit_test(displayed_errors_are_those_of_the_rules),
+        cmocka_unit_test(rates_take_the_errors_of_the_iteration),
         cmocka_unit_test(rates_wait_for_their_first_period_and_have_two_decimals),
         cmocka_unit_test(latencies_are_milliseconds),
         cmocka_unit_test(each_phase_has_its_metric),

@@ -31,7 +31,8 @@ struct seen {
     int n_windows, n_warnings, n_fins, n_exits;
     int64_t last_k;
     bool stop_at_window, abort, free_at_exit;
-    char *warning; // the last
+    uint32_t end_at_window; // 0: none
+    char *warning;          // the last
     char *failure;
 };
 
@@ -44,6 +45,8 @@ static void on_window(const Lps__V1__Window *window, void *arg)
 
     seen->n_windows++;
     seen->last_k = window->k;
+    if (seen->end_at_window != 0)
+        spawn_end(seen->spawn, seen->end_at_window);
     if (seen->stop_at_window)
         spawn_stop(seen->spawn, seen->abort);
 }
@@ -227,19 +230,40 @@ static void a_warning_is_a_line_and_ends_nothing(void **state)
     done(&seen);
 }
 
-static void warnings_beyond_their_limit_are_dropped_and_long_ones_cut(void **state)
+static void warnings_beyond_their_limit_are_counted_and_long_ones_cut(void **state)
 {
     struct seen seen = {0};
 
     (void)state;
-    run(&seen, "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do\n" WARNS "done\n" FIN);
+    run(&seen, "for i in $(seq 20); do\n" WARNS "done\n" FIN);
     assert_int_equal(seen.n_warnings, SPAWN_WARNINGS_MAX);
+    assert_string_equal(seen.warning, "a?b!");
+    done(&seen);
+    seen = (struct seen){0};
+    run(&seen, "for i in $(seq 23); do\n" WARNS "done\n" FIN);
+    assert_int_equal(seen.n_warnings, SPAWN_WARNINGS_MAX + 1);
+    assert_string_equal(seen.warning, "3 more warnings were not shown");
     assert_int_equal(seen.n_fins, 1);
+    assert_null(seen.failure);
     done(&seen);
     seen = (struct seen){0};
     // A frame of 3 + 600 bytes.
     run(&seen, "printf '\\133\\002\\000\\000\\042\\330\\004%0600d' 0 >&3\n" FIN);
     assert_int_equal(strlen(seen.warning), SPAWN_WARNING_BYTES_MAX);
+    done(&seen);
+}
+
+static void the_runner_is_told_which_iteration_ends(void **state)
+{
+    struct seen seen = {.end_at_window = 7};
+
+    (void)state;
+    // The start and the end of series 7, without their lengths: 3 and 4 bytes behind the first 4.
+    run(&seen, WINDOW "n=$(od -An -tu1 -N4 <&3 | awk '{print $1}')\n"
+                      "head -c $n <&3 >/dev/null\n"
+                      "test \"$(od -An -tx1 -N8 <&3 | tr -d ' ')\" = 040000001a020807 && " FIN);
+    assert_null(seen.failure);
+    assert_int_equal(seen.n_fins, 1);
     done(&seen);
 }
 
@@ -389,7 +413,8 @@ int main(void)
         cmocka_unit_test(the_signal_is_named_and_what_came_before_it_counts),
         cmocka_unit_test(the_runners_own_word_for_its_failure_is_kept),
         cmocka_unit_test(a_warning_is_a_line_and_ends_nothing),
-        cmocka_unit_test(warnings_beyond_their_limit_are_dropped_and_long_ones_cut),
+        cmocka_unit_test(warnings_beyond_their_limit_are_counted_and_long_ones_cut),
+        cmocka_unit_test(the_runner_is_told_which_iteration_ends),
         cmocka_unit_test(garbage_ends_the_runner),
         cmocka_unit_test(a_length_beyond_the_limit_ends_the_runner),
         cmocka_unit_test(an_event_without_content_is_no_frame),

@@ -142,6 +142,22 @@ static void files_are_checked_by_their_hash(void **state)
     assert_refused("{" ID "," GET ",\"files\":{\"\":\"YWJj\"}}", -EINVAL, "names no file");
 }
 
+static void the_seed_is_a_whole_number_or_absent(void **state)
+{
+    struct submission *s = taken("{" ID "," GET ",\"seed\":null}");
+
+    (void)state;
+    assert_false(s->has_seed);
+    submission_free(s);
+    s = taken("{" ID "," GET ",\"seed\":9223372036854775807}");
+    assert_true(s->has_seed);
+    assert_true(s->seed == INT64_MAX);
+    submission_free(s);
+    assert_refused("{" ID "," GET ",\"seed\":-1}", -EINVAL, "seed");
+    assert_refused("{" ID "," GET ",\"seed\":1.5}", -EINVAL, "seed");
+    assert_refused("{" ID "," GET ",\"seed\":\"1\"}", -EINVAL, "seed");
+}
+
 static void a_certificate_is_a_file_of_the_plan(void **state)
 {
 #define CERTIFICATE                                                    \
@@ -213,6 +229,49 @@ static void secrets_do_not_leave_the_node(void **state)
     submission_free(s);
 }
 
+static void queries_are_cut_outside_of_placeholders(void **state)
+{
+    static const char *const rows[][2] = {
+        {"http://a/b", "http://a/b"},
+        {"http://a/b?c", "http://a/b?redacted"},
+        {"http://a/${b}?c", "http://a/${b}?redacted"},
+        {"http://a/b/$touppercase(what?)/c?d", "http://a/b/?redacted"},
+        {"http://a/$$?b", "http://a/$$?redacted"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *text = xasprintf("{" ID "," PLAN("\"url\":\"%s\"") "}", rows[i][0]);
+        char *expected = xasprintf("\"url\":\"%s\"", rows[i][1]);
+        struct submission *s = taken(text);
+        char *redacted = submission_redacted_plan(s);
+        if (strstr(redacted, expected) == NULL)
+            fail_msg("found %s, expected %s", redacted, expected);
+        submission_free(s);
+        free(redacted);
+        free(expected);
+        free(text);
+    }
+}
+
+static void secret_variables_and_parts_do_not_leave_the_node(void **state)
+{
+    struct submission *s =
+        taken("{" ID ",\"plan\":{\"name\":\"p\",\"variables\":[{\"name\":\"pin\",\"value\":"
+              "\"hush\",\"secret\":true},{\"name\":\"open\",\"value\":\"word\"}],\"rounds\":[{"
+              "\"name\":\"r\",\"iterations\":[{\"name\":\"i\",\"httpRequest\":{\"url\":"
+              "\"http://a/\",\"method\":\"POST\",\"payload\":{\"multipart\":{\"fields\":[{"
+              "\"name\":\"f\",\"value\":\"hush\"}]}}}}]}]}}");
+    char *text = submission_redacted_plan(s);
+
+    (void)state;
+    assert_null(strstr(text, "hush"));
+    assert_non_null(strstr(text, "word"));
+    assert_non_null(strstr(s->plan_text, "hush")); // what runs is untouched
+    free(text);
+    submission_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,9 +281,12 @@ int main(void)
         cmocka_unit_test(a_plan_beyond_the_limit_is_too_large),
         cmocka_unit_test(the_wait_is_a_bounded_number),
         cmocka_unit_test(files_are_checked_by_their_hash),
+        cmocka_unit_test(the_seed_is_a_whole_number_or_absent),
         cmocka_unit_test(a_certificate_is_a_file_of_the_plan),
         cmocka_unit_test(files_beyond_the_limit_are_too_large),
         cmocka_unit_test(secrets_do_not_leave_the_node),
+        cmocka_unit_test(queries_are_cut_outside_of_placeholders),
+        cmocka_unit_test(secret_variables_and_parts_do_not_leave_the_node),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

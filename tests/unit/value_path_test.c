@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "common/script/regex.h"
 #include "common/script/value.h"
 
 struct row {
@@ -511,6 +512,38 @@ static void bodies_are_of_their_type(void **state)
     value_done(&v);
 }
 
+static void what_paths_give_is_cut_to_a_match(void **state)
+{
+    static const struct row rows[] = {
+        {".Body.order", "4711", 0, NULL},
+        {".Body.other", NULL, -ENOENT, "its regex matches nothing"},
+        {".Body.empty", NULL, -ENOENT, NULL},
+        {".Body.none", NULL, -ENOENT, NULL},
+        {".StatusCode", "200", 0, NULL},
+        {".Headers.X_Trace", "t", 0, NULL},
+        {".Body", "{\"order\": \"o-4711-1\", \"other\": \"x\", \"empty\": \"\"}", 0, NULL},
+    };
+    struct regex *regex;
+    struct value v = {0}, copy = {0};
+    struct buf out = {0};
+    char why[100];
+
+    (void)state;
+    assert_int_equal(regex_compile("\\d+", why, sizeof why, &regex), 0);
+    response(&v, VALUE_JSON, false, "{\"order\": \"o-4711-1\", \"other\": \"x\", \"empty\": \"\"}");
+    value_cut_paths(&v, regex);
+    value_copy(&copy, &v);
+    CHECK(&copy, rows);
+    response(&v, VALUE_JSON, true, "[\"a1\"]");
+    value_cut_paths(&v, regex);
+    assert_int_equal(value_append(&v, ".Body[0]", &out, why, sizeof why), 0);
+    assert_string_equal(out.data, "\"1\"");
+    buf_done(&out);
+    value_done(&v);
+    value_done(&copy);
+    regex_free(regex);
+}
+
 static void a_reason_is_cut_to_its_room(void **state)
 {
     struct value v = {0};
@@ -543,6 +576,7 @@ int main(void)
         cmocka_unit_test(csv_has_rows_below_its_header),
         cmocka_unit_test(responses_have_a_status_headers_and_a_body),
         cmocka_unit_test(bodies_are_of_their_type),
+        cmocka_unit_test(what_paths_give_is_cut_to_a_match),
         cmocka_unit_test(a_reason_is_cut_to_its_room),
     };
 

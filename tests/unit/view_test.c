@@ -66,7 +66,7 @@ static struct world world(void)
     add_node(&w, 1);
     submit(&w, 0);
     assert_int_equal(plan_parse(plan_text, strlen(plan_text), &d, &plan), 0);
-    w.run = run_new("run", plan, 5);
+    w.run = run_new("run", plan, 5, NULL, NULL);
     return w;
 }
 

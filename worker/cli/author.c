@@ -157,7 +157,7 @@ static void say_left_out(const struct har *h)
     buf_done(&out);
 }
 
-static void say_missing(const struct har *h)
+static void say_missing(const struct har *h, const char *path)
 {
     json_t *file;
     size_t i;
@@ -167,6 +167,13 @@ static void say_missing(const struct har *h)
                      h->n_lost_bodies);
     json_array_foreach(h->files, i, file)
         screen_error("warning: %s was not recorded, the plan needs it", json_string_value(file));
+    if (h->n_lost_secrets > 0)
+        screen_error("warning: there are more than %d different credentials; headers left out: %zu",
+                     HAR_SECRETS_MAX, h->n_lost_secrets);
+    if (json_array_size(h->variables) > 0)
+        screen_error("warning: %s holds credentials of the recording, in variables that no run "
+                     "shows: %zu; keep it to yourself",
+                     path, json_array_size(h->variables));
 }
 
 // Into the plan that is there, or a new one. 0 and a new reference.
@@ -223,7 +230,7 @@ int author_record(const struct options *o)
     if (json_array_size(h.iterations) == 0) {
         screen_error("nothing is left, so %s is not written", path);
     } else if (join(o, &ho, &h, path, &yaml, &plan) == 0 && store(path, yaml, plan) == 0) {
-        say_missing(&h);
+        say_missing(&h, path);
         screen_print("%s: written; run it by: lps run \"%s\"\n", path, path);
         code = RESULT_PASSED;
     }

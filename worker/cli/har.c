@@ -328,6 +328,7 @@ int har_read(const char *text, size_t len, const struct har_options *o, struct d
         return ret;
     h.iterations = json_array();
     h.files = json_array();
+    h.variables = json_array();
     convert(json_object_get(json_object_get(json, "log"), "entries"), o, &h);
     json_decref(json);
     *ret_har = h;
@@ -338,5 +339,6 @@ void har_done(struct har *h)
 {
     json_decref(h->iterations);
     json_decref(h->files);
-    h->iterations = h->files = NULL;
+    json_decref(h->variables);
+    h->iterations = h->files = h->variables = NULL;
 }

@@ -11,6 +11,7 @@
 
 #define HAR_BYTES_MAX   (256 * 1024 * 1024)
 #define HAR_ENTRIES_MAX 100000
+#define HAR_SECRETS_MAX 500 // different ones
 
 // Why an entry is left out, in the order of looking. har_rule_name[] has the words for people.
 enum har_rule {
@@ -57,8 +58,10 @@ struct har_options {
 struct har {
     json_t *iterations; // in the order of their start
     json_t *files;      // paths of the plan to files that were not recorded
+    json_t *variables;  // secret ones that hold what the requests authenticate by
     size_t n_entries, n_left_out[HAR_RULE__COUNT];
-    size_t n_lost_bodies; // binary ones, which a plan cannot hold
+    size_t n_lost_bodies;  // binary ones, which a plan cannot hold
+    size_t n_lost_secrets; // headers beyond HAR_SECRETS_MAX
 };
 
 // What a join did.
@@ -67,12 +70,15 @@ struct har_joined {
     bool shape_ignored; // clients, delay or parallelism were given for a round that is there
 };
 
-// Texts of the recording become texts of a plan: each '$' is "$$". 0, or -EINVAL and entries in d.
-// Then har_done, also where nothing was kept.
+// Texts of the recording become texts of a plan: each '$' is "$$". Values of headers that
+// authenticate become variables, one for each value: recordedCookie, recordedCookie2 and so on. 0,
+// or -EINVAL and entries in d. Then har_done, also where nothing was kept.
 int har_read(const char *text, size_t len, const struct har_options *o, struct diag *d,
              struct har *ret_har);
 void har_done(struct har *h);
 
+// In all three the variables take the place of those of that name in the plan.
+//
 // A plan with one round ("Main"). A new reference.
 json_t *har_create(const struct har *h, const struct har_options *o);
 // To the round of that name, else to a new one of that name ("Round2", "Round3", ...). The plan is

@@ -52,6 +52,22 @@ static json_t *add_unique(json_t *list, const json_t *iteration)
     return copy;
 }
 
+// A token of an older recording is worth nothing any more.
+static void set_variables(const struct har *h, json_t *plan)
+{
+    json_t *variable, *there;
+    size_t i;
+
+    json_array_foreach(h->variables, i, variable)
+    {
+        json_t *list = need_list(plan, "variables");
+        if ((there = find_named(list, har_text(variable, "name"))) != NULL)
+            json_object_update(there, variable);
+        else
+            json_array_append_new(list, json_deep_copy(variable));
+    }
+}
+
 static json_t *add_round(json_t *plan, const char *name, const struct har_options *o)
 {
     json_t *round = json_object();
@@ -87,6 +103,7 @@ json_t *har_create(const struct har *h, const struct har_options *o)
 
     json_object_set_new(plan, "name",
                         json_string(o->plan_name == NULL ? "RecordedPlan" : o->plan_name));
+    set_variables(h, plan);
     add_all(h, add_round(plan, o->round == NULL ? "Main" : o->round, o), &joined);
     return plan;
 }
@@ -105,8 +122,9 @@ static bool is_list(const json_t *list)
 static bool is_plan(const json_t *plan)
 {
     const json_t *rounds = json_object_get(plan, "rounds"), *round;
-    bool ok =
-        json_is_object(plan) && is_list(rounds) && is_list(json_object_get(plan, "iterations"));
+    bool ok = json_is_object(plan) && is_list(rounds) &&
+              is_list(json_object_get(plan, "iterations")) &&
+              is_list(json_object_get(plan, "variables"));
     size_t i;
 
     json_array_foreach(rounds, i, round) ok = ok && is_list(json_object_get(round, "iterations"));
@@ -125,6 +143,7 @@ int har_append(const struct har *h, const struct har_options *o, json_t *plan,
 
     if (!is_plan(plan))
         return -EINVAL;
+    set_variables(h, plan);
     json_t *rounds = need_list(plan, "rounds");
     json_t *round = o->round == NULL ? NULL : find_named(rounds, o->round);
     joined.shape_ignored = round != NULL && has_shape(o);
@@ -235,6 +254,7 @@ int har_update(const struct har *h, const struct har_options *o, json_t *plan,
 
     if (!is_plan(plan))
         return -EINVAL;
+    set_variables(h, plan);
     json_t *index = index_plan(plan), *seen = json_object();
     json_array_foreach(h->iterations, i, iteration)
     {

@@ -102,6 +102,86 @@ static void add_header(json_t *headers, const char *name, const char *value)
     }
 }
 
+// Headers that authenticate, and the variables that hold their values.
+static const struct secret {
+    const char *header, *variable;
+} secrets[] = {
+    {"authorization", "recordedAuthorization"},
+    {"proxy-authorization", "recordedProxyAuthorization"},
+    {"cookie", "recordedCookie"},
+};
+
+// "$recordedCookie": the variable with this value, made where there is none yet. The value is that
+// of a plan already. A new reference; NULL: there are too many.
+static json_t *refer(const char *variable, const json_t *value, json_t *variables)
+{
+    size_t n_alike = 0, i, len = strlen(variable);
+    const json_t *v;
+
+    json_array_foreach(variables, i, v)
+    {
+        const char *name = har_text(v, "name");
+        if (strncmp(name, variable, len) != 0)
+            continue;
+        if (json_equal(json_object_get(v, "value"), value))
+            return json_sprintf("$%s", name);
+        n_alike++;
+    }
+    if (json_array_size(variables) == HAR_SECRETS_MAX)
+        return NULL;
+    char *name = n_alike == 0 ? xstrdup(variable) : xasprintf("%s%zu", variable, n_alike + 1);
+    json_array_append_new(
+        variables, json_pack("{s: s, s: O, s: b}", "name", name, "value", value, "secret", 1));
+    json_t *reference = json_sprintf("$%s", name);
+    free(name);
+    return reference;
+}
+
+// Values of name, one or a list, become references.
+static void hide(json_t *headers, const char *name, const char *variable, struct har *h)
+{
+    json_t *value = json_incref(json_object_get(headers, name)), *one;
+    json_t *list = json_is_array(value) ? json_incref(value) : json_pack("[O]", value);
+    json_t *hidden = json_array();
+    size_t i;
+
+    json_array_foreach(list, i, one)
+    {
+        json_t *reference = refer(variable, one, h->variables);
+        if (reference != NULL)
+            json_array_append_new(hidden, reference);
+        else
+            h->n_lost_secrets++;
+    }
+    if (json_array_size(hidden) == 0)
+        json_object_del(headers, name);
+    else
+        json_object_set(headers, name,
+                        json_array_size(hidden) == 1 ? json_array_get(hidden, 0) : hidden);
+    json_decref(hidden);
+    json_decref(list);
+    json_decref(value);
+}
+
+static void hide_secrets(json_t *headers, struct har *h)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(headers, next, key, value)
+    {
+        for (const struct secret *s = secrets; s < secrets + N_OF(secrets); s++) {
+            if (strcasecmp(key, s->header) != 0)
+                continue;
+            char *name = xstrdup(key); // dies with the member
+            hide(headers, name, s->variable, h);
+            free(name);
+            break;
+        }
+    }
+}
+
 static json_t *make_headers(const json_t *recorded, const struct har_options *o, bool is_multipart)
 {
     json_t *headers = json_object();
@@ -264,6 +344,7 @@ json_t *har_request(const json_t *recorded, const struct har_options *o, struct 
                             strcasecmp(version, "HTTP/1.0") == 0)) // else 2.0, the default
         json_object_set_new(request, "version", json_string(version + strlen("HTTP/")));
     json_t *headers = make_headers(json_object_get(recorded, "headers"), o, is_multipart(post));
+    hide_secrets(headers, h);
     if (json_object_size(headers) > 0)
         json_object_set(request, "headers", headers);
     json_decref(headers);

@@ -77,6 +77,7 @@ static void put_option(struct buf *out, const struct options_row *row, enum opti
     free(range);
 }
 
+// Each with the first sentence about it.
 static void put_commands(struct buf *out)
 {
     buf_puts(out, "\nCommands:\n");
@@ -84,7 +85,10 @@ static void put_commands(struct buf *out)
         const struct options_command_row *row = options_command_row(c);
         char *argument = argument_of(row);
         buf_printf(out, "  %s%s\n", row->name, argument);
-        put_wrapped(out, DOC_INDENT, row->doc);
+        const char *end = strstr(row->doc, ". ");
+        char *sentence = xstrndup(row->doc, end != NULL ? (size_t)(end - row->doc) + 1 : SIZE_MAX);
+        put_wrapped(out, DOC_INDENT, sentence);
+        free(sentence);
         free(argument);
     }
 }

@@ -1,5 +1,6 @@
 #include "worker/cli/local.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "common/aggregate.h"
 #include "common/clock.h"
 #include "common/conf.h"
+#include "common/judge.h"
 #include "common/result.h"
 #include "common/str.h"
 #include "common/wire.h"
@@ -29,7 +31,10 @@ struct local {
     struct event_base *base;
     struct spawn *spawn;
     const struct plan *plan;
+    struct plan *judged; // without secrets, as the master of a cluster has it
+    struct judge *judge;
     struct aggregate *aggregate;
+    uint64_t seed;
     struct mono start;
     int64_t started_wall_ms, duration_ns;
     int n_signals;
@@ -62,6 +67,22 @@ static void show_window(struct local *l, int64_t k)
                                });
 }
 
+// Iterations that a rule ends.
+static void judge_second(struct local *l, int64_t k, const struct metrics_window *w)
+{
+    size_t n_new = judge_look(l->judge, k, w), n;
+    const struct judge_end *ends = judge_ends(l->judge, &n);
+
+    for (size_t i = n - n_new; i < n; i++) {
+        const struct plan_round *round;
+        const struct plan_iteration *iteration;
+        plan_series(l->plan, ends[i].series, &round, &iteration);
+        screen_notice(&l->screen, "%s, %s ends in second %" PRId64 ": %s", round->name,
+                      iteration->name, ends[i].k, ends[i].rule);
+        spawn_end(l->spawn, ends[i].series);
+    }
+}
+
 static void on_window(const Lps__V1__Window *message, void *arg)
 {
     struct local *l = arg;
@@ -74,6 +95,7 @@ static void on_window(const Lps__V1__Window *message, void *arg)
     }
     if (aggregate_add(l->aggregate, 0, w) == 0) {
         l->member.last_k = w->k;
+        judge_second(l, w->k, w);
         show_window(l, w->k);
     }
     metrics_window_free(w);
@@ -84,6 +106,11 @@ static void on_warning(const char *text, void *arg)
     struct local *l = arg;
 
     screen_notice(&l->screen, "warning: %s", text);
+}
+
+static void on_judge_warning(void *arg, const char *text)
+{
+    on_warning(text, arg);
 }
 
 // The runner's own totals over all series.
@@ -176,9 +203,11 @@ static int start_runner(struct local *l, const struct conf *conf, const struct p
     start.drain_ms = (uint32_t)conf->cluster.drain_ms;
     start.n_files = b->n_files;
     start.files = pointers;
-    if (getrandom(&start.seed, sizeof(start.seed), 0) != sizeof(start.seed))
-        abort();
+    start.seed = l->seed;
+    start.n_parts = 1;
+    start.watchdog = prepare_watchdog(conf);
     int r = spawn_start(l->base, &start, &ops, l, &l->spawn);
+    free(start.watchdog);
     free(plan);
     free(pointers);
     free(files);
@@ -201,11 +230,15 @@ static int finish(struct local *l)
         l->duration_ns = clock_now().ns - l->start.ns;
     if (l->duration_ns < 0)
         l->duration_ns = 0;
+    struct judge_verdict *verdicts = xcalloc(plan_n_series(l->plan), sizeof(*verdicts));
+    judge_verdicts(l->judge, aggregate_totals(l->aggregate), l->duration_ns / NS_PER_MS,
+                   l->n_signals > 0, verdicts);
     json_t *result = result_build(&(struct result_input){
         .run_id = id,
         .plan = l->plan,
         .digest = digest,
         .started_wall_ms = l->started_wall_ms,
+        .seed = l->seed,
         .duration_ns = l->duration_ns,
         .cancelled = l->n_signals > 0,
         .durable = true,
@@ -213,7 +246,11 @@ static int finish(struct local *l)
         .members = &l->member,
         .n_members = 1,
         .aggregate = l->aggregate,
+        .verdicts = verdicts,
     });
+    for (uint32_t i = 0; i < plan_n_series(l->plan); i++)
+        free(verdicts[i].rule);
+    free(verdicts);
     if (l->failure != NULL)
         screen_notice(&l->screen, "%s", l->failure);
     screen_result(&l->screen, result, NULL);
@@ -244,6 +281,28 @@ static int run(struct local *l, const struct conf *conf, const struct plan_build
     event_free(on_int);
     event_free(on_term);
     return code;
+}
+
+static struct plan *without_secrets(const struct plan *plan)
+{
+    char *text = plan_format_public(plan);
+    struct diag d = {0};
+    struct plan *copy = NULL;
+
+    plan_parse(text, strlen(text), &d, &copy);
+    assert(copy != NULL);
+    diag_done(&d);
+    free(text);
+    return copy;
+}
+
+static uint64_t new_seed(void)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        abort();
+    return seed >> (64 - 53); // the same number in all JSON
 }
 
 // Settings that are not there are the defaults, unless they were named.
@@ -293,9 +352,14 @@ int local_test(const struct options *o, const struct plan_build *b)
     l.base = event_base_new();
     l.aggregate = aggregate_new(plan_n_series(b->plan), KEEP_S);
     screen_init(&l.screen, o->value[OPTIONS_QUIET].flag, o->value[OPTIONS_JSON].flag);
+    l.judged = without_secrets(b->plan);
+    l.judge = judge_new(l.judged, on_judge_warning, &l);
+    l.seed = options_given(o, OPTIONS_SEED) ? o->value[OPTIONS_SEED].count : new_seed();
     if (prepare(&l, conf, &http) == 0)
         code = run(&l, conf, b, http);
     screen_done(&l.screen);
+    judge_free(l.judge);
+    plan_free(l.judged);
     aggregate_free(l.aggregate);
     event_base_free(l.base);
     free(l.failure);

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "common/result.h"
+#include "common/script/method_page.h"
 #include "common/str.h"
 #include "worker/cli/author.h"
 #include "worker/cli/completion.h"
@@ -48,6 +49,8 @@ static int show_help(const struct options *o)
 
     if (options_given(o, OPTIONS_VERSION))
         buf_puts(&out, "lps " LPS_VERSION "\n");
+    else if (options_given(o, OPTIONS_HELP_METHODS))
+        method_page(&out);
     else if (options_given(o, OPTIONS_HELP_MDOC))
         help_mdoc(&out);
     else

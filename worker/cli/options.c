@@ -23,7 +23,7 @@ const char *options_text(const struct options *o, enum options_id id, const char
 bool options_is_help(const struct options *o)
 {
     return options_given(o, OPTIONS_HELP) || options_given(o, OPTIONS_VERSION) ||
-           options_given(o, OPTIONS_HELP_MDOC);
+           options_given(o, OPTIONS_HELP_METHODS) || options_given(o, OPTIONS_HELP_MDOC);
 }
 
 void options_done(struct options *o)
@@ -229,8 +229,6 @@ static int take_option(struct options *o, int argc, char *const *argv, int *at, 
 
     if (id == OPTIONS_UNDEFINED)
         return unknown_option(o->command, token, d);
-    if (row->kind == OPTIONS_NOT_YET)
-        return diag_add(d, 0, 0, "%.*s: not supported yet", (int)len, token);
     if (v->spelling != NULL && !row->repeatable)
         return diag_add(d, 0, 0, "%.*s: given twice", (int)len, token);
     *ret_id = id;

@@ -46,6 +46,7 @@ enum options_id {
     OPTIONS_BATCH_SIZE,
     OPTIONS_COOL_DOWN_TIME,
     OPTIONS_MAXIMIZE_THROUGHPUT,
+    OPTIONS_CLIENT_THINK_TIME,
     OPTIONS_PACING,
     OPTIONS_CLIENTS,
     OPTIONS_ARRIVAL_DELAY,
@@ -64,6 +65,9 @@ enum options_id {
     OPTIONS_DETACH,
     OPTIONS_SAVE,
     OPTIONS_RUN_ROUND,
+    OPTIONS_RUN_TAG,
+    OPTIONS_RUN_ENVIRONMENT,
+    OPTIONS_SEED,
     OPTIONS_NEW_PLAN_NAME,
     OPTIONS_NEW_ROUND_NAME,
     OPTIONS_BASE_URL,
@@ -83,6 +87,7 @@ enum options_id {
     OPTIONS_VALUE,
     OPTIONS_AS,
     OPTIONS_REGEX,
+    OPTIONS_SECRET,
     OPTIONS_ENVIRONMENT,
     OPTIONS_HAR,
     OPTIONS_RECORD_NAME,
@@ -148,23 +153,17 @@ enum options_id {
     OPTIONS_CONFIG,
     OPTIONS_HELP,
     OPTIONS_VERSION,
+    OPTIONS_HELP_METHODS,
     OPTIONS_HELP_MDOC,
-    OPTIONS_RUN_TAG,
-    OPTIONS_RUN_ENVIRONMENT,
-    OPTIONS_TEST_EMBEDDED_RESOURCES,
-    OPTIONS_TEST_SAVE_RESPONSE,
-    OPTIONS_TEST_FAILURE_RULE,
-    OPTIONS_TEST_TERMINATION_RULE,
     OPTIONS__COUNT,
 };
 
 enum options_kind {
     OPTIONS_KIND_UNDEFINED = 0,
-    OPTIONS_FLAG,    // no value is true; else true or false
-    OPTIONS_TEXT,    // anything
-    OPTIONS_COUNT,   // a whole number from min to max
-    OPTIONS_REAL,    // decimal, above 0 and up to max
-    OPTIONS_NOT_YET, // known from the reference: refused by name
+    OPTIONS_FLAG,  // no value is true; else true or false
+    OPTIONS_TEXT,  // anything
+    OPTIONS_COUNT, // a whole number from min to max
+    OPTIONS_REAL,  // decimal, above 0 and up to max
     OPTIONS_KIND__COUNT,
 };
 

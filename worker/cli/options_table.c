@@ -4,6 +4,7 @@
 
 #define TEST       (1u << OPTIONS_TEST)
 #define RUN        (1u << OPTIONS_RUN)
+#define VALIDATE   (1u << OPTIONS_VALIDATE)
 #define STATUS     (1u << OPTIONS_STATUS)
 #define CANCEL     (1u << OPTIONS_CANCEL)
 #define CREATE     (1u << OPTIONS_CREATE)
@@ -21,12 +22,15 @@
 #define DASHBOARD  (1u << OPTIONS_DASHBOARD)
 #define INFLUXDB   (1u << OPTIONS_INFLUXDB)
 #define RUNS       (TEST | RUN)
+#define FILES      (RUN | VALIDATE)
+#define REQUESTS   (TEST | ITERATION)
 #define SETTINGS   (CLUSTER | LOGGER | HTTPCLIENT | WATCHDOG | DASHBOARD | INFLUXDB)
 #define ANY        ((1u << OPTIONS_COMMAND__COUNT) - (1u << OPTIONS_TEST))
 
-#define SHOWS(section)                                                                       \
-    "Shows the " section " section of the settings; with options, changes it and names the " \
-    "command that makes the daemons take it up."
+#define SHOWS(section)                                                           \
+    "Shows the " section                                                         \
+    " section of the settings, or changes it. What options say is written, and " \
+    "the command that makes the daemons take it up is named."
 
 // clang-format off
 static const struct options_command_row commands[OPTIONS_COMMAND__COUNT] = {
@@ -72,7 +76,8 @@ static const struct options_command_row commands[OPTIONS_COMMAND__COUNT] = {
     [OPTIONS_RECORD] = {
         "record", "OUTPUT", false,
         "Makes a plan file, RecordedPlan.yaml or OUTPUT, of the requests that a browser has "
-        "recorded."},
+        "recorded. Values of Authorization, Proxy-Authorization and Cookie headers become secret "
+        "variables of the plan, recordedCookie and so on."},
     [OPTIONS_CLUSTER] = {"cluster", .doc = SHOWS("Cluster")},
     [OPTIONS_CLUSTER_READY] = {
         "cluster ready", .doc = "Asks the master to start with the workers that are waiting now."},
@@ -88,50 +93,57 @@ static const struct options_command_row commands[OPTIONS_COMMAND__COUNT] = {
 
 static const struct options_row rows[OPTIONS__COUNT] = {
     [OPTIONS_URL] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-u", "--url"}, "URL",
-        .doc = "What to request: an absolute http or https URL. Required."},
+        REQUESTS, OPTIONS_TEXT, {"-u", "--url"}, "URL",
+        .doc = "What to request: an absolute http or https URL, which may have placeholders "
+               "such as $counter(start=1) behind its host. In the plan of a file it may be a path "
+               "below the baseUrl of the round. Required."},
     [OPTIONS_METHOD] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-hm", "--httpMethod", "--method"}, "METHOD", .dflt = "GET",
+        REQUESTS, OPTIONS_TEXT, {"-hm", "--httpMethod", "--method"}, "METHOD", .dflt = "GET",
         .doc = "The method of the request."},
     [OPTIONS_HEADER] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-h", "--header"}, "HEADER", .repeatable = true,
-        .doc = "A header, Name: Value; split at the first colon. May be repeated."},
+        REQUESTS, OPTIONS_TEXT, {"-h", "--header"}, "HEADER", .repeatable = true,
+        .doc = "A header, Name: Value; split at the first colon. Its value may have "
+               "placeholders. May be repeated."},
     [OPTIONS_PAYLOAD] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-p", "--payload"}, "TEXT",
-        .doc = "The body of the request; Path:FILE takes it from a file."},
+        REQUESTS, OPTIONS_TEXT, {"-p", "--payload"}, "TEXT",
+        .doc = "The body of the request. Path:FILE takes it from a file; URL:http://host/path "
+               "from there, got once before the test."},
     [OPTIONS_REQUEST_COUNT] = {
-        TEST | ITERATION, OPTIONS_COUNT, {"-rc", "--requestCount"}, "N", 1, PLAN_COUNT_MAX,
+        REQUESTS, OPTIONS_COUNT, {"-rc", "--requestCount"}, "N", 1, PLAN_COUNT_MAX,
         .dflt = "1 in mode R",
         .doc = "Requests that each client sends (modes R and CRB)."},
     [OPTIONS_DURATION] = {
-        TEST | ITERATION, OPTIONS_COUNT, {"-d", "--duration"}, "SECONDS", 1, PLAN_DURATION_MAX_S,
+        REQUESTS, OPTIONS_COUNT, {"-d", "--duration"}, "SECONDS", 1, PLAN_DURATION_MAX_S,
         .doc = "How long each client goes on (modes D and DCB); with a rate, how long the test "
                "goes on."},
     [OPTIONS_MODE] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-im", "--iterationMode"}, "MODE",
+        REQUESTS, OPTIONS_TEXT, {"-im", "--iterationMode"}, "MODE",
         .dflt = "what the other options speak for",
         .doc = "R: a count of requests, one after the other. "
                "D: requests one after the other for a time, or at a rate. "
                "CRB, DCB, CB: batches of requests at once, for a count, for a time, or until the "
                "test is cancelled."},
     [OPTIONS_RATE] = {
-        TEST | ITERATION, OPTIONS_REAL, {"--rate"}, "N", .max = PLAN_RATE_MAX_MHZ / 1000,
+        REQUESTS, OPTIONS_REAL, {"--rate"}, "N", .max = PLAN_RATE_MAX_MHZ / 1000,
         .doc = "Requests a second of each worker, due at fixed instants whatever the responses "
                "do (mode D). May have 3 decimals. Needs a duration or a ramp."},
     [OPTIONS_RAMP] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"--ramp"}, "RATE:SECONDS", .repeatable = true,
+        REQUESTS, OPTIONS_TEXT, {"--ramp"}, "RATE:SECONDS", .repeatable = true,
         .doc = "Changes the rate evenly, from --rate or from 0, to this one within so many "
                "seconds. May be repeated: each goes on from the one before; the test ends with "
                "the last."},
     [OPTIONS_BATCH_SIZE] = {
-        TEST | ITERATION, OPTIONS_COUNT, {"-bs", "--batchSize"}, "N", 1, PLAN_BATCH_MAX,
+        REQUESTS, OPTIONS_COUNT, {"-bs", "--batchSize"}, "N", 1, PLAN_BATCH_MAX,
         .doc = "Requests that each client sends at once (modes CB, CRB and DCB)."},
     [OPTIONS_COOL_DOWN_TIME] = {
-        TEST | ITERATION, OPTIONS_COUNT, {"-cdt", "--coolDownTime"}, "MS", 1, PLAN_DELAY_MAX_MS,
+        REQUESTS, OPTIONS_COUNT, {"-cdt", "--coolDownTime"}, "MS", 1, PLAN_DELAY_MAX_MS,
         .doc = "Milliseconds from one batch to the next, counted from start to start."},
     [OPTIONS_MAXIMIZE_THROUGHPUT] = {
-        TEST | ITERATION, OPTIONS_FLAG, {"-mt", "--maximizeThroughput"}, "true|false", .dflt = "false",
+        REQUESTS, OPTIONS_FLAG, {"-mt", "--maximizeThroughput"}, "true|false", .dflt = "false",
         .doc = "Accepted for batches, without effect: they always start on time."},
+    [OPTIONS_CLIENT_THINK_TIME] = {
+        REQUESTS, OPTIONS_COUNT, {"--thinkTime"}, "MS", 0, PLAN_DELAY_MAX_MS, .dflt = "0",
+        .doc = "Milliseconds that a client waits after each of its requests (modes R and D)."},
     [OPTIONS_PACING] = {
         TEST | ROUND, OPTIONS_TEXT, {"--pacing"}, "PACING", .dflt = "precise",
         .doc = "precise: wakes for each instant. batched: costs less CPU, and may be late by a "
@@ -154,17 +166,17 @@ static const struct options_row rows[OPTIONS__COUNT] = {
         TEST | ROUND, OPTIONS_FLAG, {"-dcc", "--delayClientCreation"}, "true|false",
         .doc = "Accepted, without effect: connections are always opened when they are needed."},
     [OPTIONS_HTTP_VERSION] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-hv", "--httpVersion"}, "VERSION", .dflt = "2.0",
+        REQUESTS, OPTIONS_TEXT, {"-hv", "--httpVersion"}, "VERSION", .dflt = "2.0",
         .doc = "1.0, 1.1 or 2.0. 2.0 is used over TLS where the server agrees, else 1.1."},
     [OPTIONS_SUPPORT_H2C] = {
-        TEST | ITERATION, OPTIONS_FLAG, {"-h2c", "-sh2c", "--supportH2C"}, "true|false", .dflt = "false",
+        REQUESTS, OPTIONS_FLAG, {"-h2c", "-sh2c", "--supportH2C"}, "true|false", .dflt = "false",
         .doc = "HTTP/2 without TLS, by prior knowledge; for an http URL."},
     [OPTIONS_CERTIFICATE_PATH] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-ccp", "--clientCertificatePath"}, "FILE",
+        REQUESTS, OPTIONS_TEXT, {"-ccp", "--clientCertificatePath"}, "FILE",
         .doc = "The client's certificate for TLS: PEM with its key, or PKCS#12. It travels with "
                "the test."},
     [OPTIONS_CERTIFICATE_PASSWORD] = {
-        TEST | ITERATION, OPTIONS_TEXT, {"-ccpw", "--clientCertificatePassword"}, "TEXT",
+        REQUESTS, OPTIONS_TEXT, {"-ccpw", "--clientCertificatePassword"}, "TEXT",
         .doc = "The password of its key. Other users of this host can read it while lps runs."},
     [OPTIONS_NAME] = {
         TEST, OPTIONS_TEXT, {"-n", "--name"}, "NAME", .dflt = "Quick-Test-Plan",
@@ -191,8 +203,20 @@ static const struct options_row rows[OPTIONS__COUNT] = {
                "plan. A file of that name that says something else is left alone, and nothing "
                "is run."},
     [OPTIONS_RUN_ROUND] = {
-        RUN, OPTIONS_TEXT, {"-rn", "--roundName"}, "NAME", .repeatable = true,
-        .doc = "Runs only the rounds with these names, in any letter case. May be repeated."},
+        FILES, OPTIONS_TEXT, {"-rn", "--roundName"}, "NAME", .repeatable = true,
+        .doc = "Takes only the rounds with these names, in any letter case. May be repeated."},
+    [OPTIONS_RUN_TAG] = {
+        FILES, OPTIONS_TEXT, {"-t", "--tag"}, "TAG", .repeatable = true,
+        .doc = "Takes the rounds with any of these tags, in any letter case, and those that are "
+               "named. May be repeated."},
+    [OPTIONS_RUN_ENVIRONMENT] = {
+        FILES, OPTIONS_TEXT, {"-e", "--environment"}, "NAME", .repeatable = true,
+        .doc = "Sets the variables of these environments of the plan over its own, a later one "
+               "over an earlier one. May be repeated."},
+    [OPTIONS_SEED] = {
+        RUNS, OPTIONS_COUNT, {"--seed"}, "N", 0, INT64_MAX, .dflt = "another one each time",
+        .doc = "Makes random values of the plan come out again as in the run with this seed, "
+               "which its result shows."},
 
     [OPTIONS_NEW_PLAN_NAME] = {
         CREATE, OPTIONS_TEXT, {"-n", "--name"}, "NAME", .required = CREATE,
@@ -222,19 +246,24 @@ static const struct options_row rows[OPTIONS__COUNT] = {
         PLAN_DELAY_MAX_MS, .dflt = "0",
         .doc = "Milliseconds before a client begins the iteration."},
     [OPTIONS_EMBEDDED_RESOURCES] = {
-        ITERATION, OPTIONS_FLAG, {"-dhtmler", "--downloadHtmlEmbeddedResources"}, "true|false",
-        .dflt = "false", .doc = "Whether what a page embeds is requested, too."},
+        REQUESTS, OPTIONS_FLAG, {"-dhtmler", "--downloadHtmlEmbeddedResources"}, "true|false",
+        .dflt = "false",
+        .doc = "Whether the images, scripts and styles that an HTML page embeds are requested, "
+               "too, as part of its request."},
     [OPTIONS_SAVE_RESPONSE] = {
-        ITERATION, OPTIONS_FLAG, {"-sr", "--saveResponse"}, "true|false", .dflt = "false",
-        .doc = "Whether responses are kept as files."},
+        REQUESTS, OPTIONS_FLAG, {"-sr", "--saveResponse"}, "true|false", .dflt = "false",
+        .doc = "Whether responses, at most one a second, are kept as files by the workers."},
     [OPTIONS_FAILURE_RULE] = {
-        ITERATION, OPTIONS_TEXT, {"-fr", "--failureRule"}, "RULE", .repeatable = true,
-        .doc = "METRIC or METRIC;CODES: when the iteration has failed, such as "
-               "\"ErrorRate > 0.05;>= 500\". May be repeated."},
+        REQUESTS, OPTIONS_TEXT, {"-fr", "--failureRule"}, "RULE", .repeatable = true,
+        .dflt = "\"ErrorRate > 0.05\" and \"ErrorRate > 0.01;>= 500\"",
+        .doc = "METRIC or METRIC;CODES: when the iteration has failed, judged at its end, such as "
+               "\"TTFB.P95 > 500\", or \"ErrorRate > 0.02;>= 500\" where CODES says which status "
+               "codes are errors. May be repeated."},
     [OPTIONS_TERMINATION_RULE] = {
-        ITERATION, OPTIONS_TEXT, {"-tr", "--terminationRule"}, "RULE", .repeatable = true,
-        .doc = "METRIC;GRACE or METRIC;GRACE;CODES: when the iteration is ended, such as "
-               "\"TTFB.P95 > 500;00:00:10\". May be repeated."},
+        REQUESTS, OPTIONS_TEXT, {"-tr", "--terminationRule"}, "RULE", .repeatable = true,
+        .doc = "METRIC;GRACE or METRIC;GRACE;CODES: when the iteration is ended on all workers, "
+               "such as \"TTFB.P95 > 500;10s\": GRACE is for how long it has to be so, 10s or "
+               "00:00:10. May be repeated."},
     [OPTIONS_CAPTURE_ITERATION] = {
         CAPTURE, OPTIONS_TEXT, {"-in", "--iterationName"}, "NAME", .required = CAPTURE,
         .doc = "The iteration whose responses are captured."},
@@ -249,13 +278,20 @@ static const struct options_row rows[OPTIONS__COUNT] = {
         .doc = "The name of the variable: letters and digits."},
     [OPTIONS_VALUE] = {
         VARIABLE, OPTIONS_TEXT, {"-v", "--value"}, "TEXT", .required = VARIABLE,
-        .doc = "Its value."},
+        .doc = "Its value, which may have placeholders. $read(source=env, name=TOKEN) takes it from "
+               "the environment of lps run. Other users of this host can read what is given "
+               "here while lps runs."},
+    [OPTIONS_SECRET] = {
+        VARIABLE, OPTIONS_FLAG, {"--secret"}, "true|false", .dflt = "what it was, else false",
+        .doc = "Whether its value is shown nowhere: not in results, nor logs, nor by the master."},
     [OPTIONS_AS] = {
-        CAPTURE | VARIABLE, OPTIONS_TEXT, {"-as", "--as"}, "TYPE", .dflt = "String",
-        .doc = "What the text is read as."},
+        CAPTURE | VARIABLE, OPTIONS_TEXT, {"-as", "--as"}, "TYPE",
+        .dflt = "String; of a capture what the response says",
+        .doc = "What the text is read as: String, Int, Double, Decimal, Bool, JSON, XML, CSV and "
+               "others."},
     [OPTIONS_REGEX] = {
         CAPTURE | VARIABLE, OPTIONS_TEXT, {"-r", "--regex"}, "PATTERN",
-        .doc = "What is taken out of the text."},
+        .doc = "What is taken out of the text: its first match."},
     [OPTIONS_ENVIRONMENT] = {
         VARIABLE, OPTIONS_TEXT, {"-e", "--environment"}, "NAME", .repeatable = true,
         .doc = "Sets it in these environments instead, which are made where they are missing. May "
@@ -457,15 +493,10 @@ static const struct options_row rows[OPTIONS__COUNT] = {
         .doc = "The settings file; for a test only with --local."},
     [OPTIONS_HELP] = {ANY, OPTIONS_FLAG, {"-?", "--help"}, .doc = "Shows this text."},
     [OPTIONS_VERSION] = {ANY, OPTIONS_FLAG, {"--version"}, .doc = "Shows the version."},
+    [OPTIONS_HELP_METHODS] = {
+        TEST, OPTIONS_FLAG, {"--help-methods"},
+        .doc = "Shows the methods that placeholders may call."},
     [OPTIONS_HELP_MDOC] = {TEST, OPTIONS_FLAG, {"--help-mdoc"}}, // for docs/lps.1
-
-    [OPTIONS_RUN_TAG] = {RUN, OPTIONS_NOT_YET, {"-t", "--tag"}},
-    [OPTIONS_RUN_ENVIRONMENT] = {RUN, OPTIONS_NOT_YET, {"-e", "--environment"}},
-    [OPTIONS_TEST_EMBEDDED_RESOURCES] = {
-        TEST, OPTIONS_NOT_YET, {"-dhtmler", "--downloadHtmlEmbeddedResources"}},
-    [OPTIONS_TEST_SAVE_RESPONSE] = {TEST, OPTIONS_NOT_YET, {"-sr", "--saveResponse"}},
-    [OPTIONS_TEST_FAILURE_RULE] = {TEST, OPTIONS_NOT_YET, {"-fr", "--failureRule"}},
-    [OPTIONS_TEST_TERMINATION_RULE] = {TEST, OPTIONS_NOT_YET, {"-tr", "--terminationRule"}},
 };
 // clang-format on
 

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "common/rule.h"
 #include "common/str.h"
 #include "worker/cli/plan_files.h"
 
@@ -33,6 +34,7 @@ static const struct {
 #define IN(mode) (1u << PLAN_MODE_##mode)
     {OPTIONS_REQUEST_COUNT, "request count", IN(R) | IN(CRB), IN(CRB)},
     {OPTIONS_DURATION, "duration", IN(D) | IN(DCB), IN(D) | IN(DCB)},
+    {OPTIONS_CLIENT_THINK_TIME, "think time", IN(R) | IN(D), 0},
     {OPTIONS_RATE, "rate", IN(D), 0},
     {OPTIONS_RAMP, "ramp", IN(D), 0},
     {OPTIONS_BATCH_SIZE, "batch size", IN(CB) | IN(CRB) | IN(DCB), IN(CB) | IN(CRB) | IN(DCB)},
@@ -105,7 +107,7 @@ static int check_mode_options(const struct options *o, enum plan_mode mode, stru
     return 0;
 }
 
-// In a plan file also a path below the round's baseUrl, or with placeholders.
+// In a plan file also a path below the round's baseUrl.
 static int check_url(const struct options *o, bool is_file, struct diag *d)
 {
     const char *text = options_text(o, OPTIONS_URL, NULL);
@@ -114,7 +116,7 @@ static int check_url(const struct options *o, bool is_file, struct diag *d)
 
     if (text == NULL)
         return diag_add(d, 0, 0, "the target is missing, expected --url URL; see lps --help");
-    if (is_file && (text[0] == '/' || plan_has_placeholder(text)))
+    if ((is_file && text[0] == '/') || plan_has_placeholder(text))
         return 0;
     if (plan_url_parse(text, &inner, 0, 0, &url) == 0)
         plan_url_done(&url);
@@ -134,8 +136,8 @@ static json_t *find_header(json_t *headers, const char *name)
     return NULL;
 }
 
-static int add_header(json_t *headers, const char *spelled, const char *text, bool is_file,
-                      struct diag *d)
+// Values may be secrets: no error shows one.
+static int add_header(json_t *headers, const char *spelled, const char *text, struct diag *d)
 {
     struct diag inner = {0};
     const char *colon = strchr(text, ':');
@@ -143,7 +145,7 @@ static int add_header(json_t *headers, const char *spelled, const char *text, bo
     int r = 0;
 
     if (colon == NULL) {
-        r = diag_add(d, 0, 0, "%s: found \"%s\", expected \"Name: value\"", spelled, text);
+        r = diag_add(d, 0, 0, "%s: found no colon, expected \"Name: value\"", spelled);
         goto out;
     }
     name = xstrndup(text, (size_t)(colon - text));
@@ -151,9 +153,8 @@ static int add_header(json_t *headers, const char *spelled, const char *text, bo
         name[len - 1] = '\0';
     const char *value = colon + 1 + strspn(colon + 1, " \t");
 
-    bool later = is_file && plan_has_placeholder(value);
-    if (plan_check_header(name, later ? "" : value, &inner, 0, 0) < 0) {
-        r = diag_add(d, 0, 0, "%s \"%s\": %s", spelled, text, inner.entry[0].text);
+    if (plan_check_header(name, plan_has_placeholder(value) ? "" : value, &inner, 0, 0) < 0) {
+        r = diag_add(d, 0, 0, "%s \"%s\": %s", spelled, name, inner.entry[0].text);
         goto out;
     }
     json_t *values = find_header(headers, name);
@@ -168,18 +169,15 @@ out:
     return r;
 }
 
-static int add_payload(const struct options *o, json_t *request, struct diag *d)
+static void add_payload(const struct options *o, json_t *request)
 {
     const char *text = options_text(o, OPTIONS_PAYLOAD, "");
-
-    if (text[0] == '\0')
-        return 0;
-    if (strncasecmp(text, "URL:", 4) == 0)
-        return diag_add(d, 0, 0, "%s URL:...: not supported yet", spelling(o, OPTIONS_PAYLOAD));
     bool is_path = strncasecmp(text, "Path:", 5) == 0;
-    json_object_set_new(request, "payload",
-                        json_pack("{s:s}", is_path ? "file" : "raw", is_path ? text + 5 : text));
-    return 0;
+    bool is_file = is_path || strncasecmp(text, PLAN_FILES_URL, strlen(PLAN_FILES_URL)) == 0;
+
+    if (text[0] != '\0')
+        json_object_set_new(request, "payload",
+                            json_pack("{s:s}", is_file ? "file" : "raw", text + (is_path ? 5 : 0)));
 }
 
 int plan_build_check_utf8(const struct options *o, struct diag *d)
@@ -203,6 +201,8 @@ static const struct plan_member request_members[] = {
     {"supportH2C", OPTIONS_SUPPORT_H2C},
     {"clientCertificatePath", OPTIONS_CERTIFICATE_PATH},
     {"clientCertificatePassword", OPTIONS_CERTIFICATE_PASSWORD},
+    {"downloadHtmlEmbeddedResources", OPTIONS_EMBEDDED_RESOURCES},
+    {"saveResponse", OPTIONS_SAVE_RESPONSE},
 };
 
 static const struct plan_member iteration_members[] = {
@@ -212,6 +212,7 @@ static const struct plan_member iteration_members[] = {
     {"batchSize", OPTIONS_BATCH_SIZE},
     {"coolDownTime", OPTIONS_COOL_DOWN_TIME},
     {"maximizeThroughput", OPTIONS_MAXIMIZE_THROUGHPUT},
+    {"thinkTime", OPTIONS_CLIENT_THINK_TIME},
 };
 
 static const struct plan_member round_members[] = {
@@ -251,8 +252,7 @@ void plan_build_set(const struct options *o, const struct plan_member *members, 
 #define SET_MEMBERS(o, members, json) \
     plan_build_set(o, members, sizeof(members) / sizeof((members)[0]), json)
 
-static int build_request(const struct options *o, bool is_file, struct diag *d,
-                         json_t **ret_request)
+static int build_request(const struct options *o, struct diag *d, json_t **ret_request)
 {
     const struct options_value *header = &o->value[OPTIONS_HEADER];
     json_t *request = json_pack("{s:s}", "url", options_text(o, OPTIONS_URL, ""));
@@ -262,7 +262,7 @@ static int build_request(const struct options *o, bool is_file, struct diag *d,
 
     SET_MEMBERS(o, request_members, request);
     for (size_t i = 0; r == 0 && i < header->n; i++)
-        r = add_header(headers, header->spelling, header->text[i], is_file, d);
+        r = add_header(headers, header->spelling, header->text[i], d);
     json_object_foreach(headers, name, values)
     {
         if (json_array_size(values) == 1)
@@ -271,8 +271,7 @@ static int build_request(const struct options *o, bool is_file, struct diag *d,
     if (header->n > 0)
         json_object_set(request, "headers", headers);
     json_decref(headers);
-    if (r == 0)
-        r = add_payload(o, request, d);
+    add_payload(o, request);
     if (r == 0)
         *ret_request = request;
     else
@@ -313,6 +312,79 @@ static int build_ramp(const struct options *o, json_t *iteration, struct diag *d
     return r;
 }
 
+// The text up to the next ';' without blanks around it, cut off at *rest; NULL: nothing is left.
+static char *next_part(char **rest)
+{
+    char *part = strsep(rest, ";");
+
+    if (part == NULL)
+        return NULL;
+    part += strspn(part, " ");
+    for (size_t len = strlen(part); len > 0 && part[len - 1] == ' '; len--)
+        part[len - 1] = '\0';
+    return part;
+}
+
+static int check_rule(const char *metric, const char *grace, const char *codes, char *why,
+                      size_t size)
+{
+    struct rule_codes ignored_codes;
+    struct rule ignored;
+    int64_t ignored_ms;
+    int r = 0;
+
+    if (!plan_has_placeholder(metric))
+        r = rule_parse(metric, &ignored, why, size);
+    if (r == 0 && grace != NULL && !plan_has_placeholder(grace))
+        r = rule_parse_span(grace, &ignored_ms, why, size);
+    if (r == 0 && codes != NULL && !plan_has_placeholder(codes))
+        r = rule_parse_codes(codes, &ignored_codes, why, size);
+    return r;
+}
+
+// "METRIC[;CODES]", or "METRIC;GRACE[;CODES]" where it has a grace period.
+static int add_rule(const struct options *o, enum options_id id, const char *text, bool has_grace,
+                    json_t *rules, struct diag *d)
+{
+    char *copy = xstrdup(text), *rest = copy, why[RULE_BYTES_MAX] = "";
+    const char *metric = next_part(&rest);
+    const char *grace = has_grace ? next_part(&rest) : NULL;
+    const char *codes = next_part(&rest);
+    int r;
+
+    if (rest != NULL || (has_grace && grace == NULL))
+        r = diag_add(d, 0, 0, "%s \"%s\": expected METRIC%s or METRIC%s;CODES", spelling(o, id),
+                     text, has_grace ? ";GRACE" : "", has_grace ? ";GRACE" : "");
+    else if ((r = check_rule(metric, grace, codes, why, sizeof(why))) < 0)
+        diag_add(d, 0, 0, "%s \"%s\": %s", spelling(o, id), text, why);
+    if (r == 0) {
+        json_t *json = json_object();
+        json_object_set_new(json, "metric", json_string(metric));
+        if (grace != NULL)
+            json_object_set_new(json, "gracePeriod", json_string(grace));
+        if (codes != NULL)
+            json_object_set_new(json, "errorStatusCodes", json_string(codes));
+        json_array_append_new(rules, json);
+    }
+    free(copy);
+    return r;
+}
+
+static int add_rules(const struct options *o, enum options_id id, const char *key, bool has_grace,
+                     json_t *iteration, struct diag *d)
+{
+    const struct options_value *v = &o->value[id];
+    json_t *rules = json_array();
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < v->n; i++)
+        r = add_rule(o, id, v->text[i], has_grace, rules, d);
+    if (v->n > 0)
+        json_object_set(iteration, key, rules);
+    json_decref(rules);
+    return r;
+}
+
 int plan_build_iteration(const struct options *o, const char *name, bool is_file, struct diag *d,
                          json_t **ret_iteration)
 {
@@ -332,12 +404,17 @@ int plan_build_iteration(const struct options *o, const char *name, bool is_file
     SET_MEMBERS(o, iteration_members, json);
     r = build_ramp(o, json, d);
     if (r == 0)
-        r = build_request(o, is_file, d, &request);
+        r = build_request(o, d, &request);
+    if (r == 0)
+        json_object_set_new(json, "httpRequest", request);
+    if (r == 0)
+        r = add_rules(o, OPTIONS_FAILURE_RULE, "failureRules", false, json, d);
+    if (r == 0)
+        r = add_rules(o, OPTIONS_TERMINATION_RULE, "terminationRules", true, json, d);
     if (r < 0) {
         json_decref(json);
         return r;
     }
-    json_object_set_new(json, "httpRequest", request);
     *ret_iteration = json;
     return 0;
 }
@@ -358,8 +435,8 @@ static json_t *build_json(const struct options *o, json_t *iteration)
 #define ITERATION ROUND "iterations[0]."
 #define REQUEST   ITERATION "httpRequest."
 
-// Entries about the JSON that the user never saw become entries about the option behind it.
-static void name_options(const struct options *o, struct diag *d)
+// An entry about the JSON that the user never saw becomes one about the option behind it.
+static void name_option(const struct options *o, struct diag_entry *e)
 {
     static const struct plan_member origin[] = {
         {"name", OPTIONS_NAME},
@@ -370,53 +447,63 @@ static void name_options(const struct options *o, struct diag *d)
         {ITERATION "duration", OPTIONS_DURATION},
         {ITERATION "rate", OPTIONS_RATE},
         {ITERATION "ramp", OPTIONS_RAMP},
+        {ITERATION "thinkTime", OPTIONS_CLIENT_THINK_TIME},
+        {ITERATION "failureRules", OPTIONS_FAILURE_RULE},
+        {ITERATION "terminationRules", OPTIONS_TERMINATION_RULE},
+        {REQUEST "url", OPTIONS_URL},
         {REQUEST "method", OPTIONS_METHOD},
         {REQUEST "version", OPTIONS_HTTP_VERSION},
         {REQUEST "supportH2C", OPTIONS_SUPPORT_H2C},
+        {REQUEST "headers", OPTIONS_HEADER},
         {REQUEST "clientCertificatePath", OPTIONS_CERTIFICATE_PATH},
-        {REQUEST "clientCertificate", OPTIONS_CERTIFICATE_PATH},
         {REQUEST "clientCertificatePassword", OPTIONS_CERTIFICATE_PASSWORD},
         {REQUEST "payload.raw", OPTIONS_PAYLOAD},
         {REQUEST "payload.file", OPTIONS_PAYLOAD},
     };
 
-    for (size_t i = 0; i < d->n && i < DIAG_MAX; i++) {
-        struct diag_entry *e = &d->entry[i];
-        e->line = 0;
-        for (size_t k = 0; k < sizeof(origin) / sizeof(origin[0]); k++) {
-            size_t len = strlen(origin[k].key);
-            if (!options_given(o, origin[k].id) || strncmp(e->text, origin[k].key, len) != 0 ||
-                (e->text[len] != ':' && e->text[len] != '['))
-                continue;
-            char *text =
-                xasprintf("%s: %s", spelling(o, origin[k].id), strstr(e->text + len, ": ") + 2);
-            free(e->text);
-            e->text = text;
-            break;
-        }
+    e->line = 0;
+    for (size_t i = 0; i < sizeof(origin) / sizeof(origin[0]); i++) {
+        size_t len = strlen(origin[i].key);
+        if (!options_given(o, origin[i].id) || strncmp(e->text, origin[i].key, len) != 0 ||
+            strchr(":[.", e->text[len]) == NULL)
+            continue;
+        const char *colon = strstr(e->text + len, ": ");
+        if (colon == NULL)
+            continue;
+        // Of a header the name tells which one.
+        bool has_name = origin[i].id == OPTIONS_HEADER && e->text[len] == '.';
+        char *text = xasprintf("%s%s%s", spelling(o, origin[i].id), has_name ? " " : "",
+                               has_name ? e->text + len + 1 : colon);
+        free(e->text);
+        e->text = text;
+        return;
     }
 }
 
-int plan_build(const struct options *o, struct diag *d, struct plan_build *ret_build)
+static void name_options(const struct options *o, struct diag *d)
+{
+    for (size_t i = 0; i < d->n && i < DIAG_MAX; i++)
+        name_option(o, &d->entry[i]);
+}
+
+int plan_build(const struct options *o, struct diag *warnings, struct diag *d,
+               struct plan_build *ret_build)
 {
     const char *name = options_text(o, OPTIONS_ITERATION_NAME, "Quick-Http-Iteration");
+    static const enum options_id not_open[] = {OPTIONS_ARRIVAL_DELAY, OPTIONS_CLIENT_THINK_TIME};
     json_t *iteration = NULL;
 
     *ret_build = (struct plan_build){0};
     int r = plan_build_iteration(o, name, false, d, &iteration);
     if (r < 0)
         return r;
-    json_t *json = build_json(o, iteration);
-    if (is_open(o) && options_given(o, OPTIONS_ARRIVAL_DELAY))
-        r = diag_add(d, 0, 0, "%s: not with a rate", spelling(o, OPTIONS_ARRIVAL_DELAY));
-    if (r == 0) {
-        ret_build->source = json_deep_copy(json);
-        r = plan_files_take(json, "", 0, NULL, d, ret_build);
-    }
-    if (r == 0)
-        r = plan_parse_json(json, "", 0, NULL, d, &ret_build->plan);
-    if (r < 0)
-        name_options(o, d);
-    json_decref(json);
+    ret_build->source = build_json(o, iteration);
+    for (size_t i = 0; is_open(o) && i < sizeof(not_open) / sizeof(not_open[0]); i++)
+        if (options_given(o, not_open[i]))
+            return diag_add(d, 0, 0, "%s: not with a rate", spelling(o, not_open[i]));
+    r = plan_files_parse(&(struct plan_file){.json = ret_build->source, .text = {.data = ""}}, o,
+                         warnings, d, ret_build);
+    name_options(o, d);
+    name_options(o, warnings);
     return r;
 }

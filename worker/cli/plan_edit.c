@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "common/plan.h"
-#include "common/rule.h"
 #include "common/str.h"
 #include "worker/cli/plan_build.h"
 
@@ -174,77 +173,6 @@ static int edit_round(const struct options *o, json_t *plan, struct diag *d)
     return list_of(round, "iterations", d) != NULL ? 0 : -EINVAL;
 }
 
-// The text up to the next ';' without blanks around it, cut off at *rest; NULL: nothing is left.
-static char *next_part(char **rest)
-{
-    char *part = strsep(rest, ";");
-
-    if (part == NULL)
-        return NULL;
-    part += strspn(part, " ");
-    for (size_t len = strlen(part); len > 0 && part[len - 1] == ' '; len--)
-        part[len - 1] = '\0';
-    return part;
-}
-
-static int check_rule(const char *metric, const char *grace, const char *codes, char *why,
-                      size_t size)
-{
-    struct rule_codes ignored_codes;
-    struct rule ignored;
-    int64_t ignored_ms;
-    int r = 0;
-
-    if (!plan_has_placeholder(metric))
-        r = rule_parse(metric, &ignored, why, size);
-    if (r == 0 && grace != NULL && !plan_has_placeholder(grace))
-        r = rule_parse_span(grace, &ignored_ms, why, size);
-    if (r == 0 && codes != NULL && !plan_has_placeholder(codes))
-        r = rule_parse_codes(codes, &ignored_codes, why, size);
-    return r;
-}
-
-// "METRIC[;CODES]", or "METRIC;GRACE[;CODES]" where it has a grace period.
-static int add_rule(const struct options *o, enum options_id id, const char *text, bool has_grace,
-                    json_t *rules, struct diag *d)
-{
-    char *copy = xstrdup(text), *rest = copy, why[RULE_BYTES_MAX] = "";
-    const char *metric = next_part(&rest);
-    const char *grace = has_grace ? next_part(&rest) : NULL;
-    const char *codes = next_part(&rest);
-    int r;
-
-    if (rest != NULL || (has_grace && grace == NULL))
-        r = diag_add(d, 0, 0, "%s \"%s\": expected METRIC%s or METRIC%s;CODES", spelling(o, id),
-                     text, has_grace ? ";GRACE" : "", has_grace ? ";GRACE" : "");
-    else if ((r = check_rule(metric, grace, codes, why, sizeof(why))) < 0)
-        diag_add(d, 0, 0, "%s \"%s\": %s", spelling(o, id), text, why);
-    if (r == 0) {
-        json_t *json = json_object();
-        set_text(json, "metric", metric);
-        set_text(json, "gracePeriod", grace);
-        set_text(json, "errorStatusCodes", codes);
-        json_array_append_new(rules, json);
-    }
-    free(copy);
-    return r;
-}
-
-static int add_rules(const struct options *o, enum options_id id, const char *key, bool has_grace,
-                     json_t *iteration, struct diag *d)
-{
-    const struct options_value *v = &o->value[id];
-    json_t *rules = json_array();
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < v->n; i++)
-        r = add_rule(o, id, v->text[i], has_grace, rules, d);
-    if (v->n > 0)
-        json_object_set(iteration, key, rules);
-    json_decref(rules);
-    return r;
-}
-
 // Keys that are not owned are kept where the new object has none.
 static void take_over(json_t *old, const json_t *new, const char *const *owned, size_t n_owned)
 {
@@ -257,8 +185,8 @@ static void take_over(json_t *old, const json_t *new, const char *const *owned, 
 static void replace_iteration(json_t *old, json_t *new)
 {
     static const char *const iteration_keys[] = {
-        "mode", "requestCount", "duration",           "batchSize", "coolDownTime",
-        "rate", "ramp",         "maximizeThroughput", "delay",     "startupDelay"};
+        "mode", "requestCount",       "duration", "batchSize",    "coolDownTime", "rate",
+        "ramp", "maximizeThroughput", "delay",    "startupDelay", "thinkTime"};
     static const char *const request_keys[] = {"method",
                                                "httpMethod",
                                                "version",
@@ -282,27 +210,13 @@ static void replace_iteration(json_t *old, json_t *new)
 
 static int build_iteration(const struct options *o, struct diag *d, json_t **ret_json)
 {
-    static const struct plan_member request_members[] = {
-        {"downloadHtmlEmbeddedResources", OPTIONS_EMBEDDED_RESOURCES},
-        {"saveResponse", OPTIONS_SAVE_RESPONSE},
-    };
     static const struct plan_member members[] = {{"delay", OPTIONS_ITERATION_DELAY}};
-    json_t *json = NULL;
 
     int r = check_name(o, OPTIONS_NEW_ITERATION_NAME, d);
     if (r == 0)
-        r = plan_build_iteration(o, given(o, OPTIONS_NEW_ITERATION_NAME), true, d, &json);
-    if (r < 0)
-        return r;
-    plan_build_set(o, members, N_OF(members), json);
-    plan_build_set(o, request_members, N_OF(request_members), json_object_get(json, "httpRequest"));
-    r = add_rules(o, OPTIONS_FAILURE_RULE, "failureRules", false, json, d);
+        r = plan_build_iteration(o, given(o, OPTIONS_NEW_ITERATION_NAME), true, d, ret_json);
     if (r == 0)
-        r = add_rules(o, OPTIONS_TERMINATION_RULE, "terminationRules", true, json, d);
-    if (r == 0)
-        *ret_json = json;
-    else
-        json_decref(json);
+        plan_build_set(o, members, N_OF(members), *ret_json);
     return r;
 }
 
@@ -394,10 +308,8 @@ static int edit_capture(const struct options *o, json_t *plan, struct diag *d)
 static int set_variable(const struct options *o, json_t *parent, struct diag *d)
 {
     static const struct plan_member members[] = {
-        {"name", OPTIONS_VARIABLE_NAME},
-        {"value", OPTIONS_VALUE},
-        {"as", OPTIONS_AS},
-        {"regex", OPTIONS_REGEX},
+        {"name", OPTIONS_VARIABLE_NAME}, {"value", OPTIONS_VALUE},   {"as", OPTIONS_AS},
+        {"regex", OPTIONS_REGEX},        {"secret", OPTIONS_SECRET},
     };
     json_t *list = list_of(parent, "variables", d);
 

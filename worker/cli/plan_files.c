@@ -3,161 +3,151 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/identity.h"
-#include "common/jcheck.h"
+#include "common/plan_source.h"
 #include "common/str.h"
+#include "worker/cli/fetch.h"
 
-#define NO_FILE "0000000000000000000000000000000000000000000000000000000000000000"
+struct taker {
+    struct plan_build *build;
+    json_t *hashes; // of the paths that were read
+};
 
-static const struct plan_build_file *find_file(const struct plan_build *b, const char *path)
+static const struct plan_build_file *find_file(const struct plan_build *b, const char *sha256)
 {
     for (size_t i = 0; i < b->n_files; i++)
-        if (strcmp(b->files[i].path, path) == 0)
+        if (strcmp(b->files[i].sha256, sha256) == 0)
             return &b->files[i];
     return NULL;
 }
 
-static int read_file(struct jcheck *c, const char *path, struct plan_build *b)
+static size_t bytes_left(const struct plan_build *b)
 {
-    struct buf content = {0};
-    size_t max = PLAN_FILES_MAX;
+    size_t left = PLAN_FILES_MAX;
 
     for (size_t i = 0; i < b->n_files; i++)
-        max -= b->files[i].len;
-    int r = file_read(path, 0, max, &content);
-    if (r < 0) {
-        buf_done(&content);
-        if (r == -EFBIG)
-            return jcheck_fail(c, "%s%s has more than %d MiB",
-                               b->n_files > 0 ? "with the other files, " : "", path,
-                               PLAN_FILES_MAX / (1024 * 1024));
-        return jcheck_fail(c, "cannot read %s: %s", path, strerror(-r));
+        left -= b->files[i].len;
+    return left;
+}
+
+static int too_large(struct jcheck *c, const struct plan_build *b, const char *name)
+{
+    return jcheck_fail(c, "%s%s has more than %d MiB",
+                       b->n_files > 0 ? "with the other files, " : "", name,
+                       PLAN_FILES_MAX / (1024 * 1024));
+}
+
+// Takes content. path NULL: of an environment variable. Borrowed from b until the next one.
+static const struct plan_build_file *add_file(struct plan_build *b, const char *path,
+                                              struct buf *content)
+{
+    char sha256[65];
+    uint8_t digest[32];
+
+    buf_reserve(content, 0);
+    str_sha256(content->data, content->len, digest);
+    str_hex(digest, sizeof(digest), sha256);
+    const struct plan_build_file *there = find_file(b, sha256);
+    if (there != NULL) {
+        buf_done(content);
+        return there;
     }
     b->files = xreallocarray(b->files, b->n_files + 1, sizeof(*b->files));
     struct plan_build_file *file = &b->files[b->n_files++];
-    uint8_t digest[32];
-    file->path = xstrdup(path);
-    file->len = content.len;
-    file->bytes = buf_take(&content);
-    str_sha256(file->bytes, file->len, digest);
-    str_hex(digest, sizeof(digest), file->sha256);
-    return 0;
+    file->path = path != NULL ? xstrdup(path) : NULL;
+    memcpy(file->sha256, sha256, sizeof(sha256));
+    file->len = content->len;
+    file->bytes = buf_take(content);
+    return file;
 }
 
-// The hash of the file that the member names; a new reference. Where the file is not fit it is that
-// of nothing, so that the plan's own check does not complain again.
-static json_t *take_file(struct jcheck *c, const json_t *value, const char *key,
-                         int (*check)(struct jcheck *c, const struct plan_build_file *file,
-                                      const char *password),
-                         const char *password, struct plan_build *b)
+// 0, -ENOENT, or -EINVAL with an entry.
+static int read_file(struct taker *t, struct jcheck *c, const char *path,
+                     const struct plan_build_file **ret_file)
 {
-    struct jcheck_place back = jcheck_key(c, key);
-    const struct plan_build_file *file = NULL;
-    const char *path;
-    int r = jcheck_text(c, value, &path);
+    const char *known = json_string_value(json_object_get(t->hashes, path));
+    bool is_url = strncasecmp(path, PLAN_FILES_URL, strlen(PLAN_FILES_URL)) == 0;
+    struct buf content = {0};
+    char why[FETCH_WHY_MAX] = "";
 
-    if (r == 0 && plan_has_placeholder(path))
-        r = jcheck_fail(c, "placeholders are not supported yet");
-    if (r == 0 && find_file(b, path) == NULL)
-        r = read_file(c, path, b);
-    if (r == 0)
-        file = find_file(b, path);
-    if (r == 0 && check != NULL)
-        check(c, file, password);
-    jcheck_leave(c, back);
-    return json_string(file != NULL ? file->sha256 : NO_FILE);
+    if (known != NULL) {
+        *ret_file = find_file(t->build, known);
+        return 0;
+    }
+    int r = is_url ? fetch(path + strlen(PLAN_FILES_URL), bytes_left(t->build), &content, why)
+                   : file_read(path, 0, bytes_left(t->build), &content);
+    if (r == 0) {
+        *ret_file = add_file(t->build, path, &content);
+        json_object_set_new(t->hashes, path, json_string((*ret_file)->sha256));
+        return 0;
+    }
+    buf_done(&content);
+    if (r == -EFBIG)
+        return too_large(c, t->build, path);
+    return r == -ENOENT ? r
+                        : jcheck_fail(c, "cannot read %s: %s", path, is_url ? why : strerror(-r));
 }
 
 // What no worker could use is refused before anything is submitted.
-static int check_certificate(struct jcheck *c, const struct plan_build_file *file,
+static int check_certificate(struct jcheck *c, const char *path, const struct plan_build_file *file,
                              const char *password)
 {
     struct identity identity;
     char why[160];
 
-    if (password != NULL && plan_has_placeholder(password))
-        return 0;
     if (identity_read(file->bytes, file->len, password, &identity, why, sizeof(why)) < 0)
-        return jcheck_fail(c, "cannot use %s: %s", file->path, why);
+        return jcheck_fail(c, "cannot use %s: %s", path, why);
     identity_done(&identity);
     return 0;
 }
 
-// Borrowed; NULL: none, or it is wrong, which the plan's own check tells.
-static const char *password_of(struct jcheck *c, const json_t *request)
+static int on_file(void *arg, struct jcheck *c, enum plan_use use, const char *path,
+                   const char *password, struct plan_content *ret_content)
 {
-    const json_t *value = json_object_get(request, "clientCertificatePassword");
-    const char *text = json_string_value(value);
+    const struct plan_build_file *file = NULL;
+    struct taker *t = arg;
 
-    if (text == NULL && value != NULL && c->places != NULL) {
-        struct jcheck_place back = jcheck_key(c, "clientCertificatePassword");
-        text = places_text(c->places, c->pointer.data);
-        jcheck_leave(c, back);
-    }
-    return text;
+    int r = read_file(t, c, path, &file);
+    if (r == -ENOENT && use != PLAN_USE_READ)
+        r = jcheck_fail(c, "cannot read %s: %s", path, strerror(ENOENT));
+    if (r == 0 && use == PLAN_USE_CERTIFICATE)
+        r = check_certificate(c, path, file, password);
+    if (r < 0)
+        return r;
+    memcpy(ret_content->sha256, file->sha256, sizeof(file->sha256));
+    ret_content->bytes = file->bytes;
+    ret_content->len = file->len;
+    return 0;
 }
 
-static void take_request(struct jcheck *c, json_t *request, struct plan_build *b)
+static int on_env(void *arg, struct jcheck *c, const char *name, struct plan_content *ret_content)
 {
-    json_t *payload = json_object_get(request, "payload");
-    json_t *file = json_object_get(payload, "file");
-    json_t *path = json_object_get(request, "clientCertificatePath");
+    const char *value = getenv(name);
+    struct buf content = {0};
+    struct taker *t = arg;
 
-    if (file != NULL) {
-        struct jcheck_place back = jcheck_key(c, "payload");
-        json_object_set_new(payload, "file", take_file(c, file, "file", NULL, NULL, b));
-        jcheck_leave(c, back);
-    }
-    if (json_object_get(request, "clientCertificate") != NULL)
-        jcheck_fail_key(c, "clientCertificate",
-                        "found \"clientCertificate\", expected \"clientCertificatePath\"");
-    if (path != NULL) {
-        json_t *hash = take_file(c, path, "clientCertificatePath", check_certificate,
-                                 password_of(c, request), b);
-        json_object_set_new(request, "clientCertificate", hash);
-        json_object_del(request, "clientCertificatePath");
-    }
+    if (value == NULL)
+        return -ENOENT;
+    if (strlen(value) > bytes_left(t->build))
+        return too_large(c, t->build, name);
+    buf_puts(&content, value);
+    const struct plan_build_file *file = add_file(t->build, NULL, &content);
+    memcpy(ret_content->sha256, file->sha256, sizeof(file->sha256));
+    ret_content->bytes = file->bytes;
+    ret_content->len = file->len;
+    return 0;
 }
 
-// Of the plan itself, or of a round. What is no list or no object the plan's own check tells.
-static void take_iterations(struct jcheck *c, json_t *parent, struct plan_build *b)
+static bool names(const struct plan_iteration *it, const char *sha256)
 {
-    struct jcheck_place outer = jcheck_key(c, "iterations");
-    json_t *iteration, *request;
-    size_t i;
-
-    json_array_foreach(json_object_get(parent, "iterations"), i, iteration)
-    {
-        struct jcheck_place back = jcheck_index(c, i);
-        jcheck_key(c, "httpRequest");
-        if ((request = json_object_get(iteration, "httpRequest")) != NULL)
-            take_request(c, request, b);
-        jcheck_leave(c, back);
-    }
-    jcheck_leave(c, outer);
-}
-
-int plan_files_take(json_t *plan, const char *text, size_t len, const struct places *places,
-                    struct diag *d, struct plan_build *b)
-{
-    size_t n_before = d->n, i;
-    struct jcheck c;
-    json_t *round;
-
-    jcheck_init(&c, text, len, d);
-    c.places = places;
-    take_iterations(&c, plan, b);
-    jcheck_key(&c, "rounds");
-    json_array_foreach(json_object_get(plan, "rounds"), i, round)
-    {
-        struct jcheck_place back = jcheck_index(&c, i);
-        take_iterations(&c, round, b);
-        jcheck_leave(&c, back);
-    }
-    jcheck_done(&c);
-    return d->n > n_before ? -EINVAL : 0;
+    for (size_t i = 0; i < it->n_parts; i++)
+        if (strcmp(it->parts[i].file, sha256) == 0)
+            return true;
+    return strcmp(it->payload_file, sha256) == 0 || strcmp(it->certificate, sha256) == 0;
 }
 
 static bool is_used(const struct plan *plan, const char *sha256)
@@ -165,9 +155,12 @@ static bool is_used(const struct plan *plan, const char *sha256)
     const struct plan_round *round;
     const struct plan_iteration *it;
 
+    for (size_t i = 0; i < plan->n_reads; i++)
+        if (strcmp(plan->reads[i].file, sha256) == 0)
+            return true;
     for (uint32_t i = 0; i < plan_n_series(plan); i++) {
         plan_series(plan, i, &round, &it);
-        if (strcmp(it->payload_file, sha256) == 0 || strcmp(it->certificate, sha256) == 0)
+        if (names(it, sha256))
             return true;
     }
     return false;
@@ -179,7 +172,8 @@ static void file_done(struct plan_build_file *file)
     free(file->bytes);
 }
 
-void plan_files_drop_unused(struct plan_build *b)
+// Those that only rounds name that are not selected.
+static void drop_unused(struct plan_build *b)
 {
     size_t n = 0;
 
@@ -190,6 +184,32 @@ void plan_files_drop_unused(struct plan_build *b)
             file_done(&b->files[i]);
     }
     b->n_files = n;
+}
+
+int plan_files_parse(const struct plan_file *f, const struct options *o, struct diag *warnings,
+                     struct diag *d, struct plan_build *b)
+{
+    const struct options_value *v = o->value;
+    struct taker t = {.build = b, .hashes = json_object()};
+    struct plan_source source = {
+        .environments = v[OPTIONS_RUN_ENVIRONMENT].text,
+        .n_environments = v[OPTIONS_RUN_ENVIRONMENT].n,
+        .rounds = v[OPTIONS_RUN_ROUND].text,
+        .n_rounds = v[OPTIONS_RUN_ROUND].n,
+        .tags = v[OPTIONS_RUN_TAG].text,
+        .n_tags = v[OPTIONS_RUN_TAG].n,
+        .unix_ms = clock_wall_ms(),
+        .file = on_file,
+        .env = on_env,
+        .arg = &t,
+        .warnings = warnings,
+    };
+
+    int r = plan_parse_source(f->json, f->text.data, f->text.len, f->places, &source, d, &b->plan);
+    if (r == 0)
+        drop_unused(b);
+    json_decref(t.hashes);
+    return r;
 }
 
 void plan_files_done(struct plan_build *b)

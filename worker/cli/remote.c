@@ -92,6 +92,8 @@ static json_t *submission(const struct options *o, const struct plan_build *b, c
     }
     if (options_given(o, OPTIONS_WAIT))
         json_object_set_new(body, "waitSeconds", json_real(o->value[OPTIONS_WAIT].real));
+    if (options_given(o, OPTIONS_SEED))
+        json_object_set_new(body, "seed", json_integer((json_int_t)o->value[OPTIONS_SEED].count));
     free(plan);
     return body;
 }

@@ -144,19 +144,29 @@ void screen_error(const char *fmt, ...)
     free(line);
 }
 
-void screen_diag(const struct diag *d)
+static void put_diag(const char *word, const struct diag *d)
 {
     for (size_t i = 0; i < d->n && i < DIAG_MAX; i++) {
         const struct diag_entry *e = &d->entry[i];
         if (d->file != NULL && e->line > 0)
-            screen_error("%s:%d:%d: %s", d->file, e->line, e->column, e->text);
+            screen_error("%s%s:%d:%d: %s", word, d->file, e->line, e->column, e->text);
         else if (d->file != NULL)
-            screen_error("%s: %s", d->file, e->text);
+            screen_error("%s%s: %s", word, d->file, e->text);
         else
-            screen_error("%s", e->text);
+            screen_error("%s%s", word, e->text);
     }
     if (d->n > DIAG_MAX)
-        screen_error("and %zu more", d->n - DIAG_MAX);
+        screen_error("%sand %zu more", word, d->n - DIAG_MAX);
+}
+
+void screen_diag(const struct diag *d)
+{
+    put_diag("", d);
+}
+
+void screen_warnings(const struct diag *d)
+{
+    put_diag("warning: ", d);
 }
 
 void screen_print(const char *fmt, ...)

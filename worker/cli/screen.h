@@ -25,8 +25,9 @@ void screen_notice(struct screen *s, const char *fmt, ...) __attribute__((format
 // nothing.
 void screen_result(struct screen *s, const json_t *result, const json_t *node);
 
-// Without a screen: one line "lps: text"; and one line an entry.
+// Without a screen: one line "lps: text"; and one line an entry, of a warning with that word.
 void screen_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void screen_diag(const struct diag *d);
+void screen_warnings(const struct diag *d);
 // To stdout; a failure (a full disk) is said on stderr.
 void screen_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/clock.h"
 #include "common/str.h"
 #include "common/wire.h"
+#include "worker/daemon/share.h"
 
 #define KEEP_S 2 // one runner sends its windows in order
 
@@ -21,6 +21,7 @@ struct job *job_new(struct event_base *base, struct submission *submission,
         .base = base, .ops = ops, .arg = arg, .submission = submission, .http = http, .last_k = -1};
     member_init(&job->member, clock_now().ns, config);
     job->warnings = json_array();
+    job->ended = xcalloc(plan_n_series(submission->plan), sizeof *job->ended);
     job->feed = feed_new(base);
     job->spool = spool_new(SPOOL_BYTES_MAX, plan_n_series(submission->plan));
     job->aggregate = aggregate_new(plan_n_series(submission->plan), KEEP_S);
@@ -62,6 +63,7 @@ void job_free(struct job *job)
     json_decref(job->result);
     json_decref(job->warnings);
     prepare_http_free(job->http);
+    free(job->ended);
     free(job->failure);
     free(job->run);
     free(job);
@@ -164,19 +166,38 @@ int job_start_runner(struct job *job, const struct conf *conf)
 {
     Lps__V1__RunnerStart start = LPS__V1__RUNNER_START__INIT;
     const struct member *m = &job->member;
+    struct share share = share_of(job->state, conf->cluster.node_name);
 
     start.plan = (ProtobufCBinaryData){strlen(job->submission->plan_text),
                                        (uint8_t *)job->submission->plan_text};
     start.start_ns = m->start_ns;
     start.k_origin_ns = m->k_origin_ns;
     start.http = job->http;
+    start.watchdog = prepare_watchdog(conf);
     start.drain_ms = (uint32_t)conf->cluster.drain_ms;
-    if (getrandom(&start.seed, sizeof start.seed, 0) != sizeof start.seed)
-        return -EIO;
+    start.seed = share.seed;
+    start.part = share.part;
+    start.n_parts = share.n_parts;
     job->started_wall_ms = clock_wall_ms() + (m->start_ns - clock_now().ns) / NS_PER_MS;
     int r = start_with_files(job, &start);
     drop_files(job->submission);
+    free(start.watchdog);
     return r;
+}
+
+void job_end_series(struct job *job)
+{
+    if (job->state == NULL || (job->spawn == NULL && !job->member.observer))
+        return;
+    for (size_t i = 0; i < job->state->n_ended; i++) {
+        const Lps__V1__EndedSeries *e = job->state->ended[i];
+        if (e->id >= plan_n_series(job->submission->plan) || job->ended[e->id])
+            continue;
+        job->ended[e->id] = true;
+        if (job->spawn != NULL)
+            spawn_end(job->spawn, e->id);
+        job->ops->on_series_end(job, e->id, e->k, job->arg);
+    }
 }
 
 // --- Fin ---

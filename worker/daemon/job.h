@@ -18,6 +18,7 @@ struct job;
 struct job_ops {
     void (*on_window)(struct job *job, void *arg); // spooled and counted
     void (*on_warning)(struct job *job, const char *text, void *arg);
+    void (*on_series_end)(struct job *job, uint32_t series, int64_t k, void *arg);
     void (*on_end)(struct job *job, const char *failure, void *arg); // the runner is gone
 };
 
@@ -38,6 +39,7 @@ struct job {
 
     json_t *warnings; // notice events, for whoever follows later
 
+    bool *ended; // by series: the runner and followers were told that it ends
     Lps__V1__HttpSettings *http;
     struct spawn *spawn; // NULL: no runner
     char *failure;       // why the runner was cut, found here
@@ -61,6 +63,8 @@ struct job *job_new(struct event_base *base, struct submission *submission,
 void job_free(struct job *job);
 // 0, or -errno: there is no runner.
 int job_start_runner(struct job *job, const struct conf *conf);
+// Tells the runner, or who only watches, of the iterations that the run has ended, each once.
+void job_end_series(struct job *job);
 // Drops what only a run needs; state and result stay.
 void job_shrink(struct job *job);
 

@@ -156,6 +156,7 @@ static json_t *node_document(const struct job *job, const char *node)
         .plan = job->submission->plan,
         .digest = job->submission->digest,
         .started_wall_ms = job->started_wall_ms,
+        .seed = job->state->seed,
         .duration_ns = job->end_ns > m->start_ns ? job->end_ns - m->start_ns : 0,
         .cancelled = fin.cancelled,
         .durable = true,

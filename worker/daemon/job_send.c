@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plan_unique.h"
+
 static int send_submit(struct uplink *uplink, const struct job *job)
 {
     Lps__V1__WorkerMessage message = LPS__V1__WORKER_MESSAGE__INIT;
@@ -14,6 +16,9 @@ static int send_submit(struct uplink *uplink, const struct job *job)
     submit.digest = (ProtobufCBinaryData){sizeof job->submission->digest, job->submission->digest};
     submit.plan_name = job->submission->plan->name;
     submit.plan = (ProtobufCBinaryData){strlen(plan), (uint8_t *)plan};
+    submit.has_seed = job->submission->has_seed;
+    submit.seed = job->submission->seed;
+    submit.has_unique = plan_has_unique(job->submission->plan);
     if (job->run != NULL)
         submit.run = job->run;
     message.body_case = LPS__V1__WORKER_MESSAGE__BODY_SUBMIT;

@@ -263,6 +263,20 @@ static void on_warning(struct job *job, const char *text, void *arg)
     warn(arg, job, text);
 }
 
+static void on_series_end(struct job *job, uint32_t series, int64_t k, void *arg)
+{
+    struct jobs *jobs = arg;
+    const struct plan_round *round;
+    const struct plan_iteration *iteration;
+
+    plan_series(job->submission->plan, series, &round, &iteration);
+    char *text = xasprintf("%s, %s ends: a termination rule fired in second %lld", round->name,
+                           iteration->name, (long long)k);
+    jobs_log(jobs, job, LOG_NOTICE, "iteration-ended", "%s", text);
+    feed_send(job->feed, job_notice_event("info", "%s", text));
+    free(text);
+}
+
 static void on_end(struct job *job, const char *failure, void *arg)
 {
     struct jobs *jobs = arg;
@@ -331,7 +345,7 @@ struct job *jobs_newest(const struct jobs *jobs)
 static struct job *new_job(struct jobs *jobs, struct submission *submission,
                            Lps__V1__HttpSettings *http, const struct diag *doubted)
 {
-    static const struct job_ops ops = {on_window, on_warning, on_end};
+    static const struct job_ops ops = {on_window, on_warning, on_series_end, on_end};
     struct member_config config = {
         .wait_ns = submission->wait_ns,
         .master_loss_ns = (int64_t)jobs->conf->cluster.master_loss_timeout_ms * NS_PER_MS,

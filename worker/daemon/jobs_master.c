@@ -82,6 +82,7 @@ static void give_state(struct jobs *jobs, struct job *job, const Lps__V1__RunSta
     default:
         break;
     }
+    job_end_series(job);
 }
 
 static Lps__V1__RunState *copy_state(const Lps__V1__RunState *state)

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/jtext.h"
+#include "common/script/tmpl.h"
 
 void submission_free(struct submission *s)
 {
@@ -53,7 +54,7 @@ static int parse_plan(const json_t *json, struct diag *d, struct submission *s)
     if (r < 0)
         return r;
     s->plan_text = plan_format(s->plan);
-    str_sha256(s->plan_text, strlen(s->plan_text), s->digest);
+    plan_digest(s->plan, s->digest);
     return 0;
 }
 
@@ -71,37 +72,68 @@ static int parse_wait(const json_t *json, struct diag *d, struct submission *s)
     return 0;
 }
 
-// The files that an iteration names; "": none.
-static void files_of(const struct plan *plan, uint32_t series, const char *ret_hashes[2])
+static int parse_seed(const json_t *json, struct diag *d, struct submission *s)
 {
-    const struct plan_round *round;
-    const struct plan_iteration *it;
-
-    plan_series(plan, series, &round, &it);
-    ret_hashes[0] = it->payload_file;
-    ret_hashes[1] = it->certificate;
+    if (json == NULL || json_is_null(json))
+        return 0;
+    if (!json_is_integer(json) || json_integer_value(json) < 0)
+        return diag_add(d, 0, 0, "seed: expected a whole number from 0 to 2^63-1");
+    s->has_seed = true;
+    s->seed = (uint64_t)json_integer_value(json);
+    return 0;
 }
 
-static bool is_used(const struct plan *plan, const char *hash)
+// The hashes of the files that a plan names.
+struct named_files {
+    const char **hash; // borrowed from the plan
+    size_t n, cap;
+};
+
+static void add_name(struct named_files *f, const char *hash)
 {
-    const char *hashes[2];
+    if (hash[0] == '\0')
+        return;
+    if (f->n == f->cap) {
+        f->cap = f->cap == 0 ? 16 : 2 * f->cap;
+        f->hash = xreallocarray(f->hash, f->cap, sizeof *f->hash);
+    }
+    f->hash[f->n++] = hash;
+}
+
+static struct named_files named_files(const struct plan *plan)
+{
+    struct named_files f = {0};
 
     for (uint32_t i = 0; i < plan_n_series(plan); i++) {
-        files_of(plan, i, hashes);
-        if (strcmp(hashes[0], hash) == 0 || strcmp(hashes[1], hash) == 0)
-            return true;
+        const struct plan_round *round;
+        const struct plan_iteration *it;
+        plan_series(plan, i, &round, &it);
+        add_name(&f, it->payload_file);
+        add_name(&f, it->certificate);
+        for (size_t k = 0; k < it->n_parts; k++)
+            add_name(&f, it->parts[k].file);
     }
+    for (size_t i = 0; i < plan->n_reads; i++)
+        add_name(&f, plan->reads[i].file);
+    return f;
+}
+
+static bool is_named(const struct named_files *f, const char *hash)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->hash[i], hash) == 0)
+            return true;
     return false;
 }
 
-static int parse_file(const char *hash, const json_t *json, struct diag *d, struct submission *s,
-                      size_t *total)
+static int parse_file(const char *hash, const json_t *json, const struct named_files *named,
+                      struct diag *d, struct submission *s, size_t *total)
 {
     struct submission_file *f = &s->files[s->n_files];
     const char *text = json_string_value(json);
     uint8_t digest[32];
 
-    if (strlen(hash) != 64 || !is_used(s->plan, hash))
+    if (strlen(hash) != 64 || !is_named(named, hash))
         return diag_add(d, 0, 0, "files: the plan names no file %.64s", hash);
     s->n_files++;
     if (text == NULL || str_unhex(hash, sizeof f->sha256, f->sha256) < 0 ||
@@ -131,35 +163,34 @@ static bool is_there(const struct submission *s, const char *hash)
 }
 
 // Each file the plan names must be there.
-static int check_files(struct diag *d, const struct submission *s)
+static int check_files(const struct named_files *named, struct diag *d, const struct submission *s)
 {
-    const char *hashes[2];
-
-    for (uint32_t i = 0; i < plan_n_series(s->plan); i++) {
-        files_of(s->plan, i, hashes);
-        for (size_t k = 0; k < 2; k++)
-            if (hashes[k][0] != '\0' && !is_there(s, hashes[k]))
-                return diag_add(d, 0, 0, "files: %s is missing", hashes[k]);
-    }
+    for (size_t i = 0; i < named->n; i++)
+        if (!is_there(s, named->hash[i]))
+            return diag_add(d, 0, 0, "files: %s is missing", named->hash[i]);
     return 0;
 }
 
 static int parse_files(json_t *json, struct diag *d, struct submission *s)
 {
+    struct named_files named = named_files(s->plan);
     const char *hash;
     json_t *value;
     size_t total = 0;
+    int r = 0;
 
     if (json != NULL && !json_is_null(json) && !json_is_object(json))
-        return diag_add(d, 0, 0, "files: expected an object");
+        r = diag_add(d, 0, 0, "files: expected an object");
     s->files = xcalloc(json_object_size(json) + 1, sizeof *s->files);
     json_object_foreach(json, hash, value)
     {
-        int r = parse_file(hash, value, d, s, &total);
-        if (r < 0)
-            return r;
+        if (r == 0)
+            r = parse_file(hash, value, &named, d, s, &total);
     }
-    return check_files(d, s);
+    if (r == 0)
+        r = check_files(&named, d, s);
+    free(named.hash);
+    return r;
 }
 
 int submission_parse(const json_t *json, struct diag *d, struct submission **ret_submission)
@@ -171,6 +202,8 @@ int submission_parse(const json_t *json, struct diag *d, struct submission **ret
         r = parse_plan(json_object_get(json, "plan"), d, s);
     if (r == 0)
         r = parse_wait(json_object_get(json, "waitSeconds"), d, s);
+    if (r == 0)
+        r = parse_seed(json_object_get(json, "seed"), d, s);
     if (r == 0)
         r = parse_files(json_object_get(json, "files"), d, s);
     if (r < 0) {
@@ -200,29 +233,55 @@ static void replace(char **text, char *by)
     *text = by;
 }
 
+static bool is_template(const char *text, size_t len)
+{
+    struct tmpl_error error;
+    struct tmpl *t;
+
+    if (tmpl_compile(text, len, &t, &error) < 0)
+        return false;
+    tmpl_free(t);
+    return true;
+}
+
+// A "?" may also be within a placeholder: then all from the first placeholder on goes.
+static void redact_query(char **url)
+{
+    size_t len = strcspn(*url, "?");
+
+    if ((*url)[len] == '\0')
+        return;
+    if (!is_template(*url, len))
+        len = strcspn(*url, "$");
+    replace(url, xasprintf("%.*s?redacted", (int)len, *url));
+}
+
 static void redact(struct plan_iteration *it)
 {
-    char *query = strchr(it->url.text, '?');
-
-    if (query != NULL)
-        replace(&it->url.text,
-                xasprintf("%.*s?redacted", (int)(query - it->url.text), it->url.text));
+    redact_query(&it->url.text);
     for (size_t i = 0; i < it->n_headers; i++)
         if (is_secret_header(it->headers[i].name))
             replace(&it->headers[i].value, xstrdup("redacted"));
     if (it->payload != NULL)
         replace(&it->payload, xasprintf("redacted, %zu bytes", strlen(it->payload)));
+    for (size_t i = 0; i < it->n_parts; i++)
+        if (it->parts[i].value != NULL)
+            replace(&it->parts[i].value,
+                    xasprintf("redacted, %zu bytes", strlen(it->parts[i].value)));
     if (it->certificate_password != NULL)
         replace(&it->certificate_password, xstrdup("redacted"));
 }
 
 char *submission_redacted_plan(const struct submission *s)
 {
+    char *text = plan_format_public(s->plan);
     struct diag d = {0};
     struct plan *copy = NULL;
-    char *text = NULL;
+    int r = plan_parse(text, strlen(text), &d, &copy);
 
-    if (plan_parse(s->plan_text, strlen(s->plan_text), &d, &copy) == 0) {
+    free(text);
+    text = NULL;
+    if (r == 0) {
         for (size_t i = 0; i < copy->n_rounds; i++)
             for (size_t j = 0; j < copy->rounds[i].n_iterations; j++)
                 redact(&copy->rounds[i].iterations[j]);

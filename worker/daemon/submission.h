@@ -27,6 +27,8 @@ struct submission {
     struct submission_file *files;
     size_t n_files;
     int64_t wait_ns; // bound of the wait for the start; INT64_MAX: none
+    bool has_seed;   // it asks for this seed
+    uint64_t seed;
 };
 
 // 0; -EINVAL or -EFBIG (too large) with entries in d, whose places do not count.

@@ -77,14 +77,18 @@ static bool release(struct channel *ch)
     return false;
 }
 
-bool channel_is_worn(const struct channel *ch)
+// Too old, or its server did not take a request.
+static bool is_stale(const struct channel *ch)
 {
     const struct client_net *net = ch->net;
 
-    if (ch->is_refusing || (is_http2(ch) && http2_is_over(ch->http2.session)))
-        return true;
-    return net->config.lifetime_ns > 0 &&
-           loop_now(net->loop) - ch->opened_ns >= net->config.lifetime_ns;
+    return ch->is_refusing || (net->config.lifetime_ns > 0 &&
+                               loop_now(net->loop) - ch->opened_ns >= net->config.lifetime_ns);
+}
+
+bool channel_is_worn(const struct channel *ch)
+{
+    return is_stale(ch) || (is_http2(ch) && http2_is_over(ch->http2.session));
 }
 
 bool channel_is_known(const struct channel *ch)
@@ -101,8 +105,9 @@ static void set_ready(struct channel *ch, bool can)
 
 void channel_settle(struct channel *ch)
 {
-    bool is_worn = channel_is_worn(ch);
-    bool can = !is_worn && (is_http2(ch) ? http2_room(ch->http2.session) > 0 : is_empty(ch));
+    bool has_room = is_http2(ch) ? http2_room(ch->http2.session) > 0 : is_empty(ch);
+    bool is_worn = has_room ? is_stale(ch) : channel_is_worn(ch); // no room where it is over
+    bool can = has_room && !is_worn;
 
     if (is_worn && is_empty(ch)) {
         channel_close(ch);
@@ -127,6 +132,20 @@ struct exchange *channel_take(struct channel *ch)
     return x;
 }
 
+struct exchange *channel_find(struct channel *ch, uint32_t series)
+{
+    if (ch->exchange != NULL && ch->exchange->series == series)
+        return ch->exchange;
+    if (!is_http2(ch))
+        return NULL;
+    for (struct list *at = ch->http2.streams.next; at != &ch->http2.streams; at = at->next) {
+        struct exchange *x = container_of(at, struct exchange, link);
+        if (x->series == series)
+            return x;
+    }
+    return NULL;
+}
+
 void channel_open(struct client *c, struct exchange *x, SSL_SESSION *session)
 {
     struct channel *ch = xcalloc(1, sizeof *ch);
@@ -139,14 +158,14 @@ void channel_open(struct client *c, struct exchange *x, SSL_SESSION *session)
     x->channel = ch;
     list_prepend(&c->busy, &ch->link);
     c->n_channels++;
-    conn_connect(&ch->conn, x->request->origin, session);
+    conn_connect(&ch->conn, x->out->origin, session);
 }
 
 // x goes out now.
 static void mark_sent(struct exchange *x, int64_t now_ns)
 {
     x->times.send_ns = now_ns;
-    if (!x->is_resent)
+    if (x->times.sent_ns == 0)
         x->times.sent_ns = now_ns;
 }
 
@@ -166,16 +185,63 @@ static void mark_first(struct client_net *net, struct exchange *x)
     loop_fifo_remove(&x->first_byte);
 }
 
+// Whether more of the head is of use than where it leads and its cookies.
+static bool wants_head(const struct client_net *net, const struct exchange *x)
+{
+    return x->answer != NULL || net->config.server_time_header != NULL;
+}
+
+static bool wants_body(const struct exchange *x)
+{
+    return x->answer != NULL && x->answer->wants_body;
+}
+
 // HTTP/1
+
+static struct exchange *of_http1(struct http1 *p)
+{
+    return container_of(p, struct channel, http1)->exchange;
+}
+
+static void on_head_http1(struct http1 *p, unsigned status, const char *reason, size_t len)
+{
+    client_on_head(of_http1(p), status, reason, len);
+}
+
+static void on_field_http1(struct http1 *p, const char *name, size_t name_len, const char *value,
+                           size_t value_len)
+{
+    client_on_field(of_http1(p), name, name_len, value, value_len);
+}
+
+static void on_body_http1(struct http1 *p, const char *bytes, size_t n)
+{
+    answer_body(of_http1(p)->answer, bytes, n);
+}
+
+static const struct http1_ops http1_ops[] = {
+    {HTTP1_WANTS_NOTHING, on_head_http1, on_field_http1, on_body_http1},
+    {HTTP1_WANTS_NOTED, on_head_http1, on_field_http1, on_body_http1},
+    {HTTP1_WANTS_HEAD, on_head_http1, on_field_http1, on_body_http1},
+    {HTTP1_WANTS_ALL, on_head_http1, on_field_http1, on_body_http1},
+};
+
+static enum http1_wants wants_of(const struct client_net *net, const struct exchange *x)
+{
+    if (wants_body(x))
+        return HTTP1_WANTS_ALL;
+    return wants_head(net, x) ? HTTP1_WANTS_HEAD : HTTP1_WANTS_NOTED;
+}
 
 static void send_http1(struct channel *ch, struct exchange *x)
 {
     ch->exchange = x;
-    http1_start(&ch->http1, x->request->is_head, &ch->net->known[x->series]);
+    http1_start(&ch->http1, x->out->is_head, &ch->net->known[x->series],
+                &http1_ops[wants_of(ch->net, x)]);
     mark_sent(x, loop_now(ch->net->loop));
     if (ch->is_ready)
         set_ready(ch, false);
-    conn_send(&ch->conn, x->request->bytes, x->request->len);
+    conn_send(&ch->conn, x->out->bytes, x->out->len);
 }
 
 static size_t beyond(size_t n, size_t limit)
@@ -187,7 +253,7 @@ static void on_sent_http1(struct channel *ch, size_t n)
 {
     struct client_net *net = ch->net;
     struct exchange *x = ch->exchange;
-    size_t head_len = x->request->head_len, sent = ch->conn.out_sent;
+    size_t head_len = x->out->head_len, sent = ch->conn.out_sent;
 
     // The second of two readings a response: the next event of this pass begins here.
     x->times.whole_ns = x->times.first_ns = loop_clock(net->loop);
@@ -207,7 +273,7 @@ static void complete_http1(struct channel *ch, bool is_clean)
     ch->exchange = NULL;
     ch->n_served++;
     if (!is_clean || ch->conn.peer_closed || !conn_is_sent(&ch->conn) ||
-        !http1_is_reusable(&ch->http1) || x->request->says_close)
+        !http1_is_reusable(&ch->http1) || x->out->says_close)
         channel_close(ch);
     else
         channel_settle(ch);
@@ -219,7 +285,7 @@ static void complete_http1(struct channel *ch, bool is_clean)
 // section 9.2.2, RFC 9112 section 9.3.1).
 static bool may_go_again(const struct exchange *x, enum metrics_error kind)
 {
-    return x->is_reused && !x->has_byte && x->request->is_idempotent &&
+    return x->is_reused && !x->has_byte && x->out->is_idempotent &&
            (kind == METRICS_ERROR_RESET || kind == METRICS_ERROR_CLOSED);
 }
 
@@ -250,7 +316,7 @@ static bool feed_http1(struct channel *ch, const char *bytes, size_t n)
         bytes == NULL ? http1_discarded(&ch->http1, n) : http1_feed(&ch->http1, bytes, n, &used);
     record_received(net->record, x->series, loop_now(net->loop), n, ch->http1.body_len - body_len);
     if (result == HTTP1_MORE) {
-        uint64_t ahead = http1_discardable(&ch->http1);
+        uint64_t ahead = wants_body(x) ? 0 : http1_discardable(&ch->http1);
         conn_discard(&ch->conn, ahead >= DISCARD_MIN ? ahead : 0);
         return true;
     }
@@ -270,12 +336,25 @@ static void on_first(void *stream)
     mark_first(x->client->net, x);
 }
 
-static void on_body(void *stream, size_t n)
+static void on_head(void *stream, unsigned status)
+{
+    client_on_head(stream, status, "", 0);
+}
+
+static void on_field(void *stream, const char *name, size_t name_len, const char *value,
+                     size_t value_len)
+{
+    client_on_field(stream, name, name_len, value, value_len);
+}
+
+static void on_body(void *stream, const char *bytes, size_t n)
 {
     struct exchange *x = stream;
     struct client_net *net = x->client->net;
 
     record_received(net->record, x->series, loop_now(net->loop), 0, n);
+    if (wants_body(x))
+        answer_body(x->answer, bytes, n);
 }
 
 static void on_stream_sent(void *stream, size_t n, size_t body)
@@ -286,7 +365,7 @@ static void on_stream_sent(void *stream, size_t n, size_t body)
     if (x->times.send_ns == 0)
         mark_sent(x, loop_now(net->loop));
     record_sent(net->record, x->series, loop_now(net->loop), n, body);
-    x->channel->http2.n_sent += n;
+    x->channel->n_sent += (uint32_t)n;
 }
 
 static void on_whole(void *stream)
@@ -333,6 +412,8 @@ static void on_wire(void *stream, size_t n, void *arg)
 
 static const struct http2_ops http2_ops = {
     .on_first = on_first,
+    .on_head = on_head,
+    .on_field = on_field,
     .on_body = on_body,
     .on_sent = on_stream_sent,
     .on_whole = on_whole,
@@ -346,7 +427,7 @@ static void note_sent(struct channel *ch, size_t n)
     struct client_net *net = ch->net;
     int64_t now = loop_clock(net->loop);
 
-    record_sent(net->record, ch->series, now, n - ch->http2.n_sent, 0);
+    record_sent(net->record, ch->series, now, n - ch->n_sent, 0);
     for (struct exchange *x = ch->http2.sent; x != NULL; x = x->next_sent) {
         x->times.whole_ns = x->times.first_ns = now;
         mark_whole(net, x);
@@ -363,7 +444,7 @@ static void flush(struct channel *ch)
     ch->is_flushing = true;
     hold(ch);
     while (!ch->is_gone && ch->conn.send_errno == 0 && conn_is_sent(&ch->conn)) {
-        ch->http2.n_sent = 0;
+        ch->n_sent = 0;
         size_t n = http2_output(ch->http2.session, net->out, sizeof net->out);
         if (n == 0 || ch->is_gone)
             break;
@@ -400,7 +481,7 @@ static void send_http2(struct channel *ch, struct exchange *x)
 {
     list_append(&ch->http2.streams, &x->link);
     x->times.send_ns = 0;
-    if (http2_request(ch->http2.session, x->request, x, &x->stream) < 0)
+    if (http2_request(ch->http2.session, x->out, wants_head(ch->net, x), x, &x->stream) < 0)
         abort(); // as any allocation that fails
     channel_settle(ch);
     flush_late(ch);
@@ -470,11 +551,13 @@ static void on_open(struct conn *c)
     struct channel *ch = of_conn(c);
     struct exchange *x = ch->exchange;
     struct client_net *net = ch->net;
-    const struct request_origin *origin = &net->config.requests->origins[c->origin];
+    const struct request_origin *origin = origins_get(net->origins, c->origin);
 
     ch->opened_ns = loop_now(net->loop);
-    record_connected(net->record, ch->series, ch->opened_ns, c->dns_ns, c->tcp_ns, c->tls_ns);
-    x->times.begin_ns = c->begin_ns; // not the wait for a turn to connect
+    if (!x->is_part)
+        record_connected(net->record, ch->series, ch->opened_ns, c->dns_ns, c->tcp_ns, c->tls_ns);
+    if (x->times.sent_ns == 0)
+        x->times.begin_ns = c->begin_ns; // not the wait for a turn to connect
     ch->exchange = NULL;
     if (origin->may_http2 && (c->tls == NULL || tls_is_http2(c->tls))) {
         ch->protocol = CHANNEL_HTTP2;

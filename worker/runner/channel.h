@@ -5,6 +5,7 @@
 #include "worker/runner/client.h"
 #include "worker/runner/http1.h"
 #include "worker/runner/http2.h"
+#include "worker/runner/origins.h"
 
 #define CHANNEL_OUT_SIZE (64 * 1024)
 
@@ -14,11 +15,14 @@ struct client_net {
     struct loop *loop;
     struct record *record;
     struct loop_fifo timeout, first_byte, idle;
-    struct list spare;         // exchanges
-    bool *is_http1;            // by origin: it was offered HTTP/2 and chose HTTP/1
-    struct http1_known *known; // by series
-    struct list flush;         // channels that have something to send at the end of this pass
-    struct loop_late late;     // that flushes them
+    struct list spare; // exchanges
+    struct origins *origins;
+    bool *is_http1; // by origin: it was offered HTTP/2 and chose HTTP/1
+    uint32_t is_http1_cap;
+    struct http1_known *known;    // by series
+    struct list flush;            // channels that have something to send at the end of this pass
+    struct loop_late late;        // that flushes them
+    int64_t unix_s, unix_read_ns; // the time for cookies, and when it was read
     char out[CHANNEL_OUT_SIZE];
 };
 
@@ -40,6 +44,7 @@ struct channel {
     uint8_t n_holds;   // HTTP/2: it is at work, and freed after that
     uint32_t n_served; // answers
     uint32_t series;   // that it was opened for
+    uint32_t n_sent;   // HTTP/2: bytes of streams in this flush
     int64_t opened_ns;
     struct exchange *exchange; // that it was opened for; HTTP/1: at work
     struct loop_timeout idle;
@@ -50,7 +55,6 @@ struct channel {
             struct list streams; // exchanges
             struct list flush;
             struct exchange *sent; // whole in this flush, by next_sent
-            size_t n_sent;         // bytes of streams in this flush
             struct buf out;        // what a full socket did not take
         } http2;
     };
@@ -65,6 +69,8 @@ void channel_drop(struct channel *ch, struct exchange *x);
 void channel_close(struct channel *ch); // without a word to its exchanges
 // One of its exchanges, which it forgets without a word to the server; NULL: it has none.
 struct exchange *channel_take(struct channel *ch);
+// One of its exchanges that is of this series; NULL: none.
+struct exchange *channel_find(struct channel *ch, uint32_t series);
 // It is to take no more requests: too old, or its server said so.
 bool channel_is_worn(const struct channel *ch);
 // How many requests it takes at once is known. Until then it may turn out to have room for all.
@@ -76,6 +82,10 @@ extern const struct conn_ops channel_conn_ops;
 void channel_flush_all(struct loop_late *late);
 
 // To client.c, from a channel:
+// Of the answer of x: as in http1_ops.
+void client_on_head(struct exchange *x, unsigned status, const char *reason, size_t len);
+void client_on_field(struct exchange *x, const char *name, size_t name_len, const char *value,
+                     size_t value_len);
 // The protocol is chosen; x is to be sent on it now.
 void client_on_open(struct channel *ch, struct exchange *x);
 // x is whole; the channel is closed, or settled in its list.

@@ -22,6 +22,7 @@
 
 struct origin {
     const struct request_origin *request;
+    const struct tls_identity *identity; // NULL: none
     struct conn_net *net;
     const char *host; // to connect to: its own or the proxy's
     uint16_t port;
@@ -38,7 +39,8 @@ struct origin {
 struct conn_net {
     struct conn_net_config config;
     struct tls_net *tls;
-    struct origin *origins;
+    struct origin **origins;
+    uint32_t n_origins, origins_cap;
     uint32_t n_handshakes, next_source;
     uint64_t n_fds;
     struct list queue; // for a handshake
@@ -203,7 +205,7 @@ static enum metrics_error kind_of(int error, bool open)
 static void fail_errno(struct conn *c, int error)
 {
     char why[METRICS_EXAMPLE_MAX + 1], address[INET6_ADDRSTRLEN] = "?";
-    const struct origin *o = &c->net->origins[c->origin];
+    const struct origin *o = c->net->origins[c->origin];
     const union resolve_address *a = &o->answer.address[c->address];
 
     if (error == EPROTO) {
@@ -226,7 +228,7 @@ static void opened(struct conn *c)
     end_handshake(c);
     c->state = CONN_OPEN;
     drop_session(c);
-    c->net->origins[c->origin].good = c->address;
+    c->net->origins[c->origin]->good = c->address;
     // No second edge comes for what arrived before; TLS may have read it already.
     if (c->is_early || c->tls != NULL)
         read_again(c);
@@ -250,10 +252,17 @@ static void go_on_tls(struct conn *c)
 // The way to the server is there.
 static void begin_tls(struct conn *c)
 {
-    const struct origin *o = &c->net->origins[c->origin];
+    const struct origin *o = c->net->origins[c->origin];
+    char why[METRICS_EXAMPLE_MAX + 1];
 
     if (!o->request->tls) {
         opened(c);
+        return;
+    }
+    if (c->net->tls == NULL) // the plan had no use for it
+        c->net->tls = tls_net_new(&c->net->config.tls, why, sizeof why);
+    if (c->net->tls == NULL) {
+        fail(c, METRICS_ERROR_TLS, why);
         return;
     }
     c->step_ns = loop_now(loop_of(c));
@@ -264,7 +273,7 @@ static void begin_tls(struct conn *c)
                                                   .is_literal = o->is_literal,
                                                   .alpn = o->request->may_http2 ? TLS_ALPN_HTTP2
                                                                                 : TLS_ALPN_HTTP1,
-                                                  .identity = c->net->config.identities[c->origin],
+                                                  .identity = o->identity,
                                                   .resume = c->session});
     if (c->tls == NULL)
         fail_errno(c, ENOMEM);
@@ -274,13 +283,13 @@ static void begin_tls(struct conn *c)
 
 static void begin_tunnel(struct conn *c)
 {
-    const struct request_origin *r = c->net->origins[c->origin].request;
+    const struct request_origin *r = c->net->origins[c->origin]->request;
     const char *form = strchr(r->host, ':') != NULL ? "[%s]:%u" : "%s:%u";
     char *authority = xasprintf(form, r->host, r->port);
 
     c->state = CONN_PROXY;
     c->tunnel = xcalloc(1, sizeof *c->tunnel);
-    http1_start(&c->tunnel->answer, true, NULL); // an answer to CONNECT has no body either
+    http1_start(&c->tunnel->answer, true, NULL, NULL); // an answer to CONNECT has no body either
     c->tunnel->question =
         xasprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", authority, authority);
     c->tunnel->len = strlen(c->tunnel->question);
@@ -340,7 +349,7 @@ static void tcp_is_up(struct conn *c)
 
     loop_fifo_remove(&c->next_try);
     c->tcp_ns = now_ns - c->step_ns;
-    if (c->net->origins[c->origin].is_tunnel)
+    if (c->net->origins[c->origin]->is_tunnel)
         begin_tunnel(c);
     else
         begin_tls(c);
@@ -365,7 +374,7 @@ static int bind_source(struct conn_net *net, int fd, int family)
 // A connect to the present address begins. 0 or -errno.
 static int try_address(struct conn *c)
 {
-    const struct origin *o = &c->net->origins[c->origin];
+    const struct origin *o = c->net->origins[c->origin];
     union resolve_address a = o->answer.address[c->address];
     bool v6 = a.any.sa_family == AF_INET6;
     int one = 1;
@@ -398,7 +407,7 @@ static int try_address(struct conn *c)
 // Tries the addresses that were not, beginning after the present one. error: of the last try.
 static void try_next(struct conn *c, int error)
 {
-    const struct origin *o = &c->net->origins[c->origin];
+    const struct origin *o = c->net->origins[c->origin];
 
     drop_socket(c);
     loop_fifo_remove(&c->next_try);
@@ -466,7 +475,7 @@ static void on_answer(struct loop_post *post)
 
 static void begin(struct conn *c)
 {
-    struct origin *o = &c->net->origins[c->origin];
+    struct origin *o = c->net->origins[c->origin];
 
     c->net->n_handshakes++;
     c->state = CONN_NAME;
@@ -659,12 +668,14 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void init_origin(struct conn_net *net, struct origin *o,
-                        const struct request_origin *request)
+void conn_net_add_origin(struct conn_net *net, const struct request_origin *request,
+                         const struct tls_identity *identity)
 {
+    struct origin *o = xcalloc(1, sizeof *o);
     struct resolve_answer own;
 
     o->request = request;
+    o->identity = identity;
     o->net = net;
     o->is_tunnel = request->by_proxy && (request->tls || request->may_http2);
     o->host = request->by_proxy ? net->config.proxy_host : request->host;
@@ -674,6 +685,11 @@ static void init_origin(struct conn_net *net, struct origin *o,
     o->query = (struct resolve_query){
         .post.on_post = on_answer, .loop = net->config.loop, .host = o->host};
     list_init(&o->waiting);
+    if (net->n_origins == net->origins_cap) {
+        net->origins_cap = net->origins_cap == 0 ? 8 : 2 * net->origins_cap;
+        net->origins = xreallocarray(net->origins, net->origins_cap, sizeof *net->origins);
+    }
+    net->origins[net->n_origins++] = o;
 }
 
 struct conn_net *conn_net_new(const struct conn_net_config *config, char *why, size_t size)
@@ -694,9 +710,8 @@ struct conn_net *conn_net_new(const struct conn_net_config *config, char *why, s
     net->turn.on_due = on_turn;
     loop_fifo_init(config->loop, &net->next_try, NEXT_ADDRESS_NS, on_next_try);
     loop_fifo_init(config->loop, &net->limit, config->connect_ns, on_limit);
-    net->origins = xcalloc(config->n_origins, sizeof *net->origins);
     for (uint32_t i = 0; i < config->n_origins; i++)
-        init_origin(net, &net->origins[i], &config->origins[i]);
+        conn_net_add_origin(net, &config->origins[i], config->identities[i]);
     return net;
 }
 
@@ -705,6 +720,8 @@ void conn_net_free(struct conn_net *net)
     if (net == NULL)
         return;
     tls_net_free(net->tls);
+    for (uint32_t i = 0; i < net->n_origins; i++)
+        free(net->origins[i]);
     free(net->origins);
     free(net);
 }

@@ -43,8 +43,8 @@ struct conn_net_config {
     uint32_t n_origins;
     const struct tls_identity *const *identities; // by origin, NULL: none; borrowed
     const struct conn_ops *ops;
-    struct tls_net_config tls;
-    const char *proxy_host; // borrowed; of origins that go by proxy
+    struct tls_net_config tls; // of which ca has to stay
+    const char *proxy_host;    // borrowed; of origins that go by proxy
     uint16_t proxy_port;
     const union resolve_address *sources; // local addresses, taken in turn; borrowed
     uint32_t n_sources;                   // 0: the system chooses
@@ -56,6 +56,9 @@ struct conn_net_config {
 struct conn_net *conn_net_new(const struct conn_net_config *config, char *why, size_t size);
 // After its connections were closed, and the resolver too.
 void conn_net_free(struct conn_net *net);
+// One more origin, by the next index; both are borrowed.
+void conn_net_add_origin(struct conn_net *net, const struct request_origin *request,
+                         const struct tls_identity *identity);
 const uint64_t *conn_net_n_fds(const struct conn_net *net); // descriptors open now
 
 enum conn_state {

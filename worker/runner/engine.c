@@ -9,6 +9,8 @@
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/runner/flow.h"
+#include "worker/runner/gate.h"
+#include "worker/runner/live.h"
 #include "worker/runner/sched.h"
 #include "worker/runner/vuser.h"
 
@@ -21,7 +23,8 @@ struct message {
     struct thread *thread;
     uint32_t round;
     int64_t start_ns;
-    bool abort;
+    bool abort, is_paused;
+    uint32_t series;
 };
 
 struct thread {
@@ -35,7 +38,7 @@ struct thread {
     struct vuser_env env;           // of closed rounds
     struct sched_clients arrivals;
     struct flow *flow; // of an open round
-    uint32_t first_series;
+    bool *is_ended;    // by series
     struct loop_timer arrival, second, drain;
     int64_t handed_k; // newest window given to the engine
 };
@@ -52,6 +55,8 @@ struct engine {
     uint64_t cpu_us;
     struct metrics_series *totals;
     int64_t first_dispatch_ns;
+    struct live *live; // NULL: nothing reads it
+    struct gate *gate; // NULL: no watchdog
 };
 
 static struct message *new_message(struct thread *t, void (*on_post)(struct loop_post *post))
@@ -89,7 +94,9 @@ static void emit_until(struct engine *e, int64_t k)
         uint64_t cpu = cpu_us();
         w->health.cpu_us = cpu - e->cpu_us;
         e->cpu_us = cpu;
+        w->health.paused_us = gate_paused_us(e->gate, w->k);
         e->config.on_window(w, e->config.arg);
+        live_add(e->live, w);
         metrics_window_free(w);
         for (size_t i = 1; i < e->n_pending; i++)
             e->pending[i - 1] = e->pending[i];
@@ -183,8 +190,9 @@ static void on_arrival(struct loop_timer *timer)
     for (int i = 0;
          i < ARRIVALS_MAX && sched_clients_peek(&t->arrivals, &due) && due <= loop_now(t->loop);
          i++) {
+        uint32_t index = (uint32_t)t->arrivals.next;
         sched_clients_pop(&t->arrivals);
-        vuser_start(&t->env, t->round, t->first_series, due); // with the last one the round may end
+        vuser_start(&t->env, index, due); // with the last one the round may end
     }
     if (t->round != NULL && sched_clients_peek(&t->arrivals, &due)) {
         int64_t next_pass = loop_now(t->loop) + 1;
@@ -197,26 +205,35 @@ static void on_begin_round(struct loop_post *post)
     struct message *m = container_of(post, struct message, post);
     struct thread *t = m->thread;
     const struct plan *plan = t->engine->config.plan;
+    uint32_t first_series = 0;
+    uint64_t first_stream = 0;
     int64_t due;
 
     t->round = &plan->rounds[m->round];
-    t->first_series = 0;
-    for (uint32_t i = 0; i < m->round; i++)
-        t->first_series += (uint32_t)plan->rounds[i].n_iterations;
+    for (uint32_t i = 0; i < m->round; i++) {
+        first_series += (uint32_t)plan->rounds[i].n_iterations;
+        first_stream += plan->rounds[i].n_clients;
+    }
     if (t->round->is_open && !t->env.stopping) {
         t->flow = flow_start(&(struct flow_config){.loop = t->loop,
                                                    .net = t->net,
                                                    .record = t->record,
+                                                   .program = t->engine->config.program,
+                                                   .is_ended = t->is_ended,
                                                    .round = t->round,
-                                                   .first_series = t->first_series,
+                                                   .first_series = first_series,
+                                                   .first_stream = first_stream,
                                                    .start_ns = m->start_ns,
                                                    .thread = t->index,
                                                    .n_threads = t->engine->config.n_threads,
                                                    .on_done = on_flow_done,
                                                    .arg = t});
+        if (t->env.is_paused)
+            flow_pause(t->flow, true);
         free(m);
         return;
     }
+    vuser_begin_round(&t->env, t->round, first_series, first_stream);
     sched_clients_init(&t->arrivals, t->round, m->start_ns, t->index, t->engine->config.n_threads);
     free(m);
     if (!t->env.stopping && sched_clients_peek(&t->arrivals, &due))
@@ -258,6 +275,29 @@ static void on_stop(struct loop_post *post)
     check_round(t);
 }
 
+static void on_cut(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct thread *t = m->thread;
+
+    t->is_ended[m->series] = true;
+    vuser_cut(&t->env, m->series);
+    if (t->flow != NULL)
+        flow_cut(t->flow, m->series);
+    free(m);
+}
+
+static void on_pause(struct loop_post *post)
+{
+    struct message *m = container_of(post, struct message, post);
+    struct thread *t = m->thread;
+
+    vuser_pause(&t->env, m->is_paused);
+    if (t->flow != NULL)
+        flow_pause(t->flow, m->is_paused);
+    free(m);
+}
+
 // Main thread.
 static void on_thread_ended(struct loop_post *post)
 {
@@ -268,6 +308,7 @@ static void on_thread_ended(struct loop_post *post)
     free(m);
     if (++e->n_ended < e->config.n_threads)
         return;
+    gate_stop(e->gate);
     emit_until(e, e->next_k + (int64_t)e->n_pending - 1);
     e->totals = xcalloc(e->n_series, sizeof *e->totals);
     for (uint32_t i = 0; i < e->config.n_threads; i++) {
@@ -294,14 +335,15 @@ static void on_finish(struct loop_post *post)
     loop_quit(t->loop);
 }
 
-static void tell(struct engine *e, void (*on_post)(struct loop_post *post), int64_t start_ns,
-                 bool abort)
+// Each thread gets a copy of the message.
+static void tell(struct engine *e, void (*on_post)(struct loop_post *post),
+                 const struct message *what)
 {
     for (uint32_t i = 0; i < e->config.n_threads; i++) {
-        struct message *m = new_message(&e->threads[i], on_post);
-        m->round = e->round;
-        m->start_ns = start_ns;
-        m->abort = abort;
+        struct message *m = xcalloc(1, sizeof *m);
+        *m = *what;
+        m->thread = &e->threads[i];
+        m->post.on_post = on_post;
         loop_post(e->threads[i].loop, &m->post);
     }
 }
@@ -310,11 +352,11 @@ static void begin_round(struct engine *e, int64_t start_ns)
 {
     if (e->stopping || e->round >= e->config.plan->n_rounds) {
         e->finishing = true;
-        tell(e, on_finish, 0, false);
+        tell(e, on_finish, &(struct message){0});
         return;
     }
     e->n_busy = e->config.n_threads;
-    tell(e, on_begin_round, start_ns, false);
+    tell(e, on_begin_round, &(struct message){.round = e->round, .start_ns = start_ns});
 }
 
 void engine_stop(struct engine *e, bool abort)
@@ -322,7 +364,39 @@ void engine_stop(struct engine *e, bool abort)
     if (e->finishing)
         return;
     e->stopping = true;
-    tell(e, on_stop, 0, abort);
+    tell(e, on_stop, &(struct message){.abort = abort});
+}
+
+static void on_gate(bool is_paused, void *arg)
+{
+    struct engine *e = arg;
+
+    if (!e->finishing)
+        tell(e, on_pause, &(struct message){.is_paused = is_paused});
+}
+
+static void on_gate_warning(const char *text, void *arg)
+{
+    struct engine *e = arg;
+
+    e->config.on_warning(text, e->config.arg);
+}
+
+// Requests in flight to one host, of all threads.
+static uint64_t count_in_flight(uint32_t series, void *arg)
+{
+    const struct engine *e = arg;
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < e->config.n_threads; i++)
+        n += record_in_flight(e->threads[i].record, series);
+    return n;
+}
+
+void engine_end(struct engine *e, uint32_t series)
+{
+    if (!e->finishing && series < e->n_series)
+        tell(e, on_cut, &(struct message){.series = series});
 }
 
 static void *run_thread(void *arg)
@@ -364,8 +438,14 @@ static bool set_up_thread(struct engine *e, struct thread *t, int64_t first_k, c
                                                    .arg = t,
                                                    .n_fds = client_net_n_fds(t->net)});
     client_net_set_record(t->net, t->record);
-    t->env = (struct vuser_env){
-        .loop = t->loop, .net = t->net, .record = t->record, .on_done = on_user_done};
+    t->is_ended = xcalloc(e->n_series, sizeof *t->is_ended);
+    t->env = (struct vuser_env){.loop = t->loop,
+                                .net = t->net,
+                                .record = t->record,
+                                .program = e->config.program,
+                                .seed = e->config.seed,
+                                .is_ended = t->is_ended,
+                                .on_done = on_user_done};
     list_init(&t->env.users);
     return true;
 }
@@ -391,6 +471,16 @@ struct engine *engine_start(const struct engine_config *config, char *why, size_
         ok = pthread_create(&e->threads[i].id, NULL, run_thread, &e->threads[i]) == 0;
     if (!ok)
         return NULL; // the process ends with it: nothing to unwind
+    e->live = live_new(config->plan, config->program);
+    if (config->watchdog != NULL)
+        e->gate = gate_start(&(struct gate_config){.plan = config->plan,
+                                                   .settings = config->watchdog,
+                                                   .loop = config->main,
+                                                   .k_origin_ns = config->k_origin_ns,
+                                                   .in_flight = count_in_flight,
+                                                   .on_change = on_gate,
+                                                   .on_warning = on_gate_warning,
+                                                   .arg = e});
     begin_round(e, config->start_ns);
     return e;
 }
@@ -408,9 +498,12 @@ void engine_free(struct engine *e)
     for (uint32_t i = 0; i < e->config.n_threads; i++) {
         struct thread *t = &e->threads[i];
         client_net_free(t->net);
+        free(t->is_ended);
         record_free(t->record);
         loop_free(t->loop);
     }
+    gate_free(e->gate);
+    live_free(e->live);
     free(e->pending);
     free(e->threads);
     free(e->totals);

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/runner/sched.h"
+#include "worker/runner/session.h"
 
 // The least sleep: what is due meanwhile is sent after it. A wake-up costs as much as a request.
 static const int64_t quantum_ns[] = {
@@ -16,11 +17,16 @@ static const int64_t quantum_ns[] = {
 // How long a request waits for one in flight to be over before it counts as dropped: longer than a
 // generator is kept off its CPU now and then, so that not the target pays for that.
 #define PATIENCE_NS (20 * NS_PER_MS)
+// Of a timer that only flow_pause ends.
+#define NEVER INT64_MAX
 
 // A client with its connections, for one request at a time.
 struct seat {
     struct seat *next; // free ones, the last used first: as few connections as will do
     struct client client;
+    struct session *session; // NULL: the round needs none
+    uint32_t series;         // of its request
+    bool is_busy;
 };
 
 // One iteration.
@@ -38,7 +44,8 @@ struct flow {
     uint64_t n_seats, seats_max, n_in_flight;
     uint32_t n_active; // streams with something left to send
     uint32_t n_waiting;
-    bool is_sending, is_over;
+    bool is_sending, is_over, is_paused;
+    bool has_sessions; // some iteration needs one
     int64_t first_dispatch_ns;
     struct loop_timer end;
     struct stream streams[];
@@ -64,6 +71,10 @@ static struct seat *take_seat(struct flow *f)
         return NULL;
     seat = xcalloc(1, sizeof *seat);
     client_init(&seat->client, f->config.net);
+    if (f->has_sessions)
+        seat->session = session_new(f->config.program, &seat->client,
+                                    f->config.first_stream + f->config.thread +
+                                        f->n_seats * f->config.n_threads);
     if ((f->n_seats & (f->n_seats - 1)) == 0) // grows by doubling
         f->seats =
             xreallocarray(f->seats, f->n_seats > 0 ? 2 * f->n_seats : 1, sizeof(struct seat *));
@@ -73,6 +84,14 @@ static struct seat *take_seat(struct flow *f)
 
 static void send_waiting(struct flow *f);
 
+static void give_back(struct flow *f, struct seat *seat)
+{
+    seat->is_busy = false;
+    seat->next = f->free;
+    f->free = seat;
+    f->n_in_flight--;
+}
+
 static void on_done(struct exchange *x, bool ok)
 {
     struct flow *f = x->owner;
@@ -80,9 +99,7 @@ static void on_done(struct exchange *x, bool ok)
 
     (void)ok;
     exchange_free(f->config.net, x);
-    seat->next = f->free;
-    f->free = seat;
-    f->n_in_flight--;
+    give_back(f, seat);
     send_waiting(f);
     check_over(f);
 }
@@ -96,10 +113,16 @@ static void send_from(struct stream *s, struct seat *seat, int64_t due_ns)
     x->intended_ns = due_ns;
     x->on_done = on_done;
     x->owner = f;
+    x->client = &seat->client;
+    seat->series = s->series;
+    seat->is_busy = true;
     f->n_in_flight++;
     if (f->first_dispatch_ns == 0)
         f->first_dispatch_ns = loop_now(f->config.loop);
-    client_send(&seat->client, x);
+    if (seat->session == NULL || program_is_plain(f->config.program, s->series))
+        client_send(&seat->client, x);
+    else
+        session_send(seat->session, x);
 }
 
 static void set_waiting(struct stream *s, bool waits)
@@ -169,7 +192,7 @@ static struct stream *longest_waiting(struct flow *f)
 
 static void send_waiting(struct flow *f)
 {
-    if (f->is_sending)
+    if (f->is_sending || f->is_paused)
         return;
     f->is_sending = true;
     while (f->free != NULL && f->n_waiting > 0)
@@ -195,7 +218,7 @@ static void begin_stream(struct flow *f, uint32_t i, int64_t start_ns)
     uint64_t missed = sched_rate_skip(&s->sched, now);
     if (missed > 0)
         record_dropped(f->config.record, s->series, now, missed);
-    if (!sched_rate_peek(&s->sched, &due))
+    if (f->config.is_ended[s->series] || !sched_rate_peek(&s->sched, &due))
         return;
     f->n_active++;
     loop_timer_set(f->config.loop, &s->timer, due);
@@ -209,6 +232,8 @@ struct flow *flow_start(const struct flow_config *config)
 
     f->config = *config;
     f->end.on_due = on_end;
+    for (uint32_t i = 0; i < round->n_iterations; i++)
+        f->has_sessions |= !program_is_plain(config->program, config->first_series + i);
     // Each thread that sends can have at least one request in flight.
     if (f->config.n_threads > round->n_clients)
         f->config.n_threads = (uint32_t)round->n_clients;
@@ -236,11 +261,19 @@ static void stop_stream(struct stream *s)
 {
     struct loop *loop = s->flow->config.loop;
     int64_t now = loop_now(loop);
+    bool is_active = s->timer.pos != 0;
 
     loop_timer_clear(loop, &s->timer);
-    if (s->is_waiting)
+    if (s->is_waiting || (is_active && s->flow->is_paused))
         record_dropped(s->flow->config.record, s->series, now, sched_rate_skip(&s->sched, now));
     set_waiting(s, false);
+}
+
+static void stop_retries(struct flow *f)
+{
+    for (uint64_t i = 0; i < f->n_seats; i++)
+        if (f->seats[i]->session != NULL)
+            session_stop(f->seats[i]->session);
 }
 
 void flow_stop(struct flow *f, bool abort)
@@ -248,11 +281,50 @@ void flow_stop(struct flow *f, bool abort)
     for (uint32_t i = 0; i < f->config.round->n_iterations; i++)
         stop_stream(&f->streams[i]);
     f->n_active = 0;
+    f->is_sending = true; // the ends of slots must not end the flow
+    stop_retries(f);
+    f->is_sending = false;
     if (abort) {
         close_seats(f);
         f->n_in_flight = 0;
     }
     check_over(f);
+}
+
+void flow_cut(struct flow *f, uint32_t series)
+{
+    uint32_t i = series - f->config.first_series;
+
+    if (i >= f->config.round->n_iterations)
+        return;
+    struct stream *s = &f->streams[i];
+    if (s->timer.pos != 0) {
+        stop_stream(s);
+        f->n_active--;
+    }
+    for (uint64_t k = 0; k < f->n_seats; k++) {
+        struct seat *seat = f->seats[k];
+        if (!seat->is_busy || seat->series != series)
+            continue;
+        if (seat->session != NULL)
+            session_cut(seat->session, series);
+        client_cut(&seat->client, series);
+        give_back(f, seat);
+    }
+    send_waiting(f);
+    check_over(f);
+}
+
+void flow_pause(struct flow *f, bool is_paused)
+{
+    int64_t now = loop_now(f->config.loop);
+
+    f->is_paused = is_paused;
+    for (uint32_t i = 0; i < f->config.round->n_iterations; i++) {
+        struct stream *s = &f->streams[i];
+        if (s->timer.pos != 0)
+            loop_timer_set(f->config.loop, &s->timer, is_paused ? NEVER : now);
+    }
 }
 
 void flow_free(struct flow *f)
@@ -261,8 +333,10 @@ void flow_free(struct flow *f)
         return;
     loop_timer_clear(f->config.loop, &f->end);
     close_seats(f);
-    for (uint64_t i = 0; i < f->n_seats; i++)
+    for (uint64_t i = 0; i < f->n_seats; i++) {
+        session_free(f->seats[i]->session);
         free(f->seats[i]);
+    }
     free(f->seats);
     free(f);
 }

@@ -15,7 +15,13 @@ static enum http1_result bad(struct http1 *p, const char *why)
     return fail(p, METRICS_ERROR_PROTOCOL, why);
 }
 
-void http1_start(struct http1 *p, bool head_request, struct http1_known *known)
+static enum http1_wants wants(const struct http1 *p)
+{
+    return p->ops != NULL ? p->ops->wants : HTTP1_WANTS_NOTHING;
+}
+
+void http1_start(struct http1 *p, bool head_request, struct http1_known *known,
+                 const struct http1_ops *ops)
 {
     struct buf partial = p->partial;
 
@@ -23,7 +29,10 @@ void http1_start(struct http1 *p, bool head_request, struct http1_known *known)
     *p = (struct http1){.state = HTTP1_STATUS_LINE,
                         .head_request = head_request,
                         .partial = partial,
-                        .known = known};
+                        .known = known,
+                        .ops = ops};
+    if (wants(p) >= HTTP1_WANTS_HEAD)
+        p->known = NULL;
 }
 
 void http1_done(struct http1 *p)
@@ -41,11 +50,17 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+// No interim response.
+static bool is_final(const struct http1 *p)
+{
+    return p->status >= 200 || p->status == 101;
+}
+
 // The head: each line comes without its end.
 
 static enum http1_result status_line(struct http1 *p, const char *s, size_t len)
 {
-    // "HTTP/1.1 200" and then nothing or a blank and the reason phrase, which is ignored.
+    // "HTTP/1.1 200" and then nothing or a blank and the reason phrase.
     if (len < 12 || memcmp(s, "HTTP/1.", 7) != 0 || !is_digit(s[7]) || s[8] != ' ')
         return bad(p, "no HTTP/1 status line");
     if (!is_digit(s[9]) || !is_digit(s[10]) || !is_digit(s[11]) || (len > 12 && s[12] != ' '))
@@ -54,6 +69,8 @@ static enum http1_result status_line(struct http1 *p, const char *s, size_t len)
     p->status = (uint16_t)((s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0'));
     if (p->status < 100 || p->status > 599)
         return bad(p, "status code outside 100 to 599");
+    if (wants(p) >= HTTP1_WANTS_HEAD && is_final(p))
+        p->ops->on_head(p, p->status, len > 13 ? s + 13 : "", len > 13 ? len - 13 : 0);
     p->state = HTTP1_FIELDS;
     return HTTP1_MORE;
 }
@@ -137,6 +154,25 @@ static enum http1_result connection(struct http1 *p, const char *s, size_t len)
     return HTTP1_MORE;
 }
 
+static bool is_noted(const char *s, size_t len)
+{
+    return (len == 8 && strncasecmp(s, "Location", 8) == 0) ||
+           (len == 10 && strncasecmp(s, "Set-Cookie", 10) == 0);
+}
+
+static void hand_out_field(struct http1 *p, const char *name, size_t name_len, const char *value,
+                           size_t value_len)
+{
+    if (wants(p) == HTTP1_WANTS_NOTED && !is_noted(name, name_len))
+        return;
+    while (value_len > 0 && is_blank(*value))
+        value++, value_len--;
+    while (value_len > 0 && is_blank(value[value_len - 1]))
+        value_len--;
+    p->has_noted = true;
+    p->ops->on_field(p, name, name_len, value, value_len);
+}
+
 static enum http1_result field_line(struct http1 *p, const char *s, size_t len)
 {
     if (is_blank(s[0]))
@@ -150,6 +186,8 @@ static enum http1_result field_line(struct http1 *p, const char *s, size_t len)
     const char *value = colon + 1;
     size_t value_len = len - name_len - 1;
 
+    if (wants(p) != HTTP1_WANTS_NOTHING && is_final(p))
+        hand_out_field(p, s, name_len, value, value_len);
     p->framing_field = true;
     // By length first: most fields are none of these.
     if (name_len == 14 && strncasecmp(s, "Content-Length", 14) == 0)
@@ -166,7 +204,7 @@ static void start_interim(struct http1 *p)
 {
     uint32_t head_len = p->head_len; // endless interim responses are an endless head
 
-    http1_start(p, p->head_request, NULL);
+    http1_start(p, p->head_request, NULL, p->ops);
     p->head_len = head_len;
 }
 
@@ -179,7 +217,7 @@ static enum http1_result over(struct http1 *p)
 // RFC 9112 section 6.3, in its order.
 static enum http1_result head_end(struct http1 *p)
 {
-    if (p->status < 200 && p->status != 101) {
+    if (!is_final(p)) {
         start_interim(p);
         return HTTP1_MORE;
     }
@@ -339,7 +377,7 @@ static bool is_known(const struct http1 *p, const char *bytes, size_t n)
     const struct http1_known *known = p->known;
 
     return known != NULL && p->head_len == 0 && known->len > 0 && known->len <= n &&
-           known->after.head_request == p->head_request &&
+           known->after.head_request == p->head_request && known->after.ops == p->ops &&
            memcmp(known->bytes, bytes, known->len) == 0;
 }
 
@@ -371,7 +409,8 @@ static enum http1_result begin_head(struct http1 *p, const char *bytes, size_t n
     enum http1_result result = feed_head(p, bytes, n, used);
     bool is_whole =
         result != HTTP1_FAILED && p->state != HTTP1_STATUS_LINE && p->state != HTTP1_FIELDS;
-    if (is_whole && p->known != NULL && *used == p->head_len && *used <= HTTP1_KNOWN_MAX)
+    if (is_whole && p->known != NULL && !p->has_noted && *used == p->head_len &&
+        *used <= HTTP1_KNOWN_MAX)
         make_known(p, bytes);
     return result;
 }
@@ -390,6 +429,8 @@ enum http1_result http1_feed(struct http1 *p, const char *bytes, size_t n, size_
             continue;
         }
         size_t take = body < n - used ? (size_t)body : n - used;
+        if (wants(p) == HTTP1_WANTS_ALL)
+            p->ops->on_body(p, bytes + used, take);
         used += take;
         result = http1_discarded(p, take);
     }

@@ -28,8 +28,10 @@ struct stream {
     uint32_t head_len;
     uint16_t status; // 0 until known
     bool has_first, is_reset;
-    bool is_begun;  // some bytes of the request went out
-    bool is_ending; // the frame that ends it did, at least its head
+    bool all_fields; // are handed out
+    bool in_head;    // of the answer itself
+    bool is_begun;   // some bytes of the request went out
+    bool is_ending;  // the frame that ends it did, at least its head
 };
 
 // Where in the frames of one direction its bytes are.
@@ -236,6 +238,25 @@ static bool fits_head(struct http2 *h, struct stream *s, size_t name_len, size_t
     return false;
 }
 
+static void take_status(struct http2 *h, struct stream *s, const uint8_t *value)
+{
+    s->status = (uint16_t)((value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0'));
+    if (s->status < 100 || s->status > 599) {
+        reset(h, s->id);
+        fail(h, s, METRICS_ERROR_PROTOCOL, "status code outside 100 to 599", false);
+        return;
+    }
+    s->in_head = s->status >= 200;
+    if (s->in_head && s->all_fields)
+        h->ops->on_head(s->user, s->status);
+}
+
+static bool is_noted(const uint8_t *name, size_t len)
+{
+    return (len == 8 && memcmp(name, "location", 8) == 0) ||
+           (len == 10 && memcmp(name, "set-cookie", 10) == 0);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *arg)
@@ -248,13 +269,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (s == NULL || !fits_head(h, s, name_len, value_len))
         return 0;
     // The only one with a colon in an answer; that it has three digits was checked.
-    if (name[0] == ':') {
-        s->status = (uint16_t)((value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0'));
-        if (s->status < 100 || s->status > 599) {
-            reset(h, s->id);
-            fail(h, s, METRICS_ERROR_PROTOCOL, "status code outside 100 to 599", false);
-        }
-    }
+    if (name[0] == ':')
+        take_status(h, s, value);
+    else if (s->in_head && (s->all_fields || is_noted(name, name_len)))
+        h->ops->on_field(s->user, (const char *)name, name_len, (const char *)value, value_len);
     return 0;
 }
 
@@ -283,9 +301,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 
     (void)session;
     (void)flags;
-    (void)bytes;
     if (s != NULL)
-        h->ops->on_body(s->user, n);
+        h->ops->on_body(s->user, (const char *)bytes, n);
     return 0;
 }
 
@@ -313,6 +330,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         on_goaway(h, &frame->goaway);
     if (s == NULL)
         return 0;
+    s->in_head = false;
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         s->is_reset = true;
     else if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
@@ -487,12 +505,13 @@ static struct stream *take_spare(struct http2 *h)
     return s;
 }
 
-int http2_request(struct http2 *h, const struct request *request, void *stream, int32_t *ret_id)
+int http2_request(struct http2 *h, const struct request *request, bool all_fields, void *stream,
+                  int32_t *ret_id)
 {
     static const nghttp2_data_provider body = {.read_callback = read_body};
     struct stream *s = take_spare(h);
 
-    *s = (struct stream){.user = stream, .request = request};
+    *s = (struct stream){.user = stream, .request = request, .all_fields = all_fields};
     int32_t id = nghttp2_submit_request(h->session, NULL, request->nv, request->n_nv,
                                         request->len > request->head_len ? &body : NULL, s);
     if (id < 0) {

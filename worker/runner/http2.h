@@ -21,8 +21,14 @@ struct http2;
 struct http2_ops {
     // The first bytes of an answer came, also of an interim one. Once for each stream.
     void (*on_first)(void *stream);
-    // n bytes of body came; they are not kept.
-    void (*on_body)(void *stream, size_t n);
+    // Of the answer, with on_field only where all fields were asked for; interim answers are not
+    // handed out, nor trailers.
+    void (*on_head)(void *stream, unsigned status);
+    // Borrowed for the call; name in lower case.
+    void (*on_field)(void *stream, const char *name, size_t name_len, const char *value,
+                     size_t value_len);
+    // n bytes of body came; borrowed for the call.
+    void (*on_body)(void *stream, const char *bytes, size_t n);
     // Request bytes of a stream were given to http2_output: n in all, with frames; body of them.
     void (*on_sent)(void *stream, size_t n, size_t body);
     // The last byte of the request was given to http2_output.
@@ -46,9 +52,11 @@ uint32_t http2_room(const struct http2 *h);
 bool http2_has_settings(const struct http2 *h);
 // No stream will be opened any more: GOAWAY, a protocol error, or no stream ids left.
 bool http2_is_over(const struct http2 *h);
-// Needs room. request->nv and its body are borrowed until the stream ends. 0 or -ENOMEM. *ret_id
-// names it to http2_cancel.
-int http2_request(struct http2 *h, const struct request *request, void *stream, int32_t *ret_id);
+// Needs room. request->nv and its body are borrowed until the stream ends. all_fields: hand out all
+// of the answer; else only those called location and set-cookie. 0 or -ENOMEM. *ret_id names it to
+// http2_cancel.
+int http2_request(struct http2 *h, const struct request *request, bool all_fields, void *stream,
+                  int32_t *ret_id);
 // RST_STREAM; no call-back for this stream any more.
 void http2_cancel(struct http2 *h, int32_t id);
 

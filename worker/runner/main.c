@@ -15,8 +15,10 @@
 #include "common/wire.h"
 #include "common/frame.h"
 #include "worker/runner/engine.h"
+#include "worker/runner/program.h"
 #include "worker/runner/settings.h"
 #include "worker/runner/tls_memory.h"
+#include "worker/runner/warnings.h"
 
 #define PARENT_FD   3
 #define THREADS_MAX 256
@@ -28,6 +30,9 @@ struct runner {
     Lps__V1__RunnerCommand *start; // its plan's files are used until the end
     struct plan *plan;
     struct settings settings;
+    struct warnings *warnings;
+    struct request_file *files; // of the start
+    struct program *program;
     struct request_set requests;
     struct tls_identity **identities; // by origin
     struct engine *engine;
@@ -63,13 +68,18 @@ static void send_failure(struct runner *r, const char *text)
     send_event(r, &event);
 }
 
-static void send_warning(struct runner *r, char *text)
+static void send_warning(void *arg, const char *text)
 {
     Lps__V1__RunnerEvent event = LPS__V1__RUNNER_EVENT__INIT;
 
     event.body_case = LPS__V1__RUNNER_EVENT__BODY_WARNING;
-    event.warning = text;
-    send_event(r, &event);
+    event.warning = (char *)text;
+    send_event(arg, &event);
+}
+
+static void on_warning(const char *text, void *arg)
+{
+    send_warning(arg, text);
 }
 
 static void on_window(const struct metrics_window *w, void *arg)
@@ -89,6 +99,10 @@ static void on_end(void *arg)
     Lps__V1__RunnerEvent event = LPS__V1__RUNNER_EVENT__INIT;
     Lps__V1__RunnerFin fin = LPS__V1__RUNNER_FIN__INIT;
 
+    char *rest = warnings_rest(r->warnings);
+    if (rest != NULL)
+        send_warning(r, rest);
+    free(rest);
     engine_outcome(r->engine, &outcome);
     wire_totals_encode(outcome.totals, plan_n_series(r->plan), &fin.n_totals, &fin.totals);
     fin.cancelled = outcome.cancelled;
@@ -157,24 +171,42 @@ static int load_identity(const struct request_origin *origin, const struct reque
     return -ENOENT;
 }
 
+// Requests that are the same each time; of the others, where they go.
+static void make_requests(struct runner *r)
+{
+    uint32_t n = plan_n_series(r->plan);
+    struct request_parts *parts = xcalloc(n, sizeof *parts);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (!program_parts(r->program, i, &parts[i]))
+            parts[i].method = NULL;
+    request_set_init(&r->requests, parts, n, settings_by_proxy, &r->settings);
+    free(parts);
+}
+
 // What the plan and the settings say becomes what the engine uses. 0, or -errno and why.
 static int render(struct runner *r, const Lps__V1__RunnerStart *start, char *why, size_t size)
 {
-    struct request_file *files = take_files(start);
-    const char *missing;
+    struct program_config config = {.plan = r->plan,
+                                    .n_files = start->n_files,
+                                    .seed = start->seed,
+                                    .part = start->part,
+                                    .n_parts = start->n_parts > 0 ? start->n_parts : 1,
+                                    .warn = warnings_add,
+                                    .arg = r->warnings};
 
+    config.files = r->files = take_files(start);
     int rc = settings_init(&r->settings, start->http, why, size);
-    if (rc == 0) {
-        rc = request_set_init(&r->requests, r->plan, files, start->n_files, settings_by_proxy,
-                              &r->settings, &missing);
-        if (rc < 0)
-            snprintf(why, size, "the payload file %s did not come with the plan", missing);
-    }
+    if (rc == 0)
+        rc = settings_check_headers(&r->settings, r->plan, why, size);
+    if (rc == 0)
+        rc = program_new(&config, &r->program, why, size);
+    if (rc == 0)
+        make_requests(r);
     r->identities = xcalloc(r->requests.n_origins, sizeof(struct tls_identity *));
     for (uint32_t i = 0; i < r->requests.n_origins && rc == 0; i++)
-        rc = load_identity(&r->requests.origins[i], files, start->n_files, &r->identities[i], why,
-                           size);
-    free(files);
+        rc = load_identity(&r->requests.origins[i], r->files, start->n_files, &r->identities[i],
+                           why, size);
     return rc;
 }
 
@@ -193,6 +225,18 @@ static void warn_of_identities(struct runner *r)
     }
 }
 
+// What else the client needs to know of the settings.
+static void add_settings(struct runner *r, const Lps__V1__HttpSettings *http,
+                         struct client_net_config *config)
+{
+    config->by_proxy = settings_by_proxy;
+    config->by_proxy_arg = &r->settings;
+    if (http == NULL || http->server_time_header[0] == '\0')
+        return;
+    config->server_time_header = http->server_time_header;
+    config->server_time_format = (enum server_timing_format)http->server_time_format;
+}
+
 static struct engine *start_engine(struct runner *r, const Lps__V1__RunnerStart *start, char *why,
                                    size_t size)
 {
@@ -202,16 +246,21 @@ static struct engine *start_engine(struct runner *r, const Lps__V1__RunnerStart 
                    .conn = {.origins = r->requests.origins,
                             .n_origins = r->requests.n_origins,
                             .identities = (const struct tls_identity *const *)r->identities}},
+        .program = r->program,
+        .seed = start->seed,
+        .watchdog = start->watchdog,
         .main = r->loop,
         .n_threads = choose_threads(r->plan, start->threads),
         .start_ns = start->start_ns,
         .k_origin_ns = start->k_origin_ns,
         .drain_ns = start->drain_ms * NS_PER_MS,
         .on_window = on_window,
+        .on_warning = on_warning,
         .on_end = on_end,
         .arg = r};
 
     settings_fill(&r->settings, &config.client);
+    add_settings(r, start->http, &config.client);
     return engine_start(&config, why, size);
 }
 
@@ -250,6 +299,8 @@ static void take_command(struct runner *r, const uint8_t *bytes, size_t len)
     }
     if (msg->body_case == LPS__V1__RUNNER_COMMAND__BODY_STOP && r->engine != NULL && !r->is_over)
         engine_stop(r->engine, msg->stop->abort);
+    if (msg->body_case == LPS__V1__RUNNER_COMMAND__BODY_END && r->engine != NULL && !r->is_over)
+        engine_end(r->engine, msg->end->series);
     lps__v1__runner_command__free_unpacked(msg, NULL);
 }
 
@@ -300,6 +351,7 @@ int main(void)
     r.loop = loop_new();
     if (r.loop == NULL)
         return 1;
+    r.warnings = warnings_new(r.loop, send_warning, &r);
     r.readable = event_new(loop_base(r.loop), PARENT_FD, EV_READ | EV_PERSIST, on_readable, &r);
     r.writable = event_new(loop_base(r.loop), PARENT_FD, EV_WRITE, on_writable, &r);
     event_add(r.readable, NULL);
@@ -314,6 +366,9 @@ int main(void)
         tls_identity_free(r.identities[i]);
     free(r.identities);
     request_set_done(&r.requests);
+    program_free(r.program);
+    warnings_free(r.warnings);
+    free(r.files);
     settings_done(&r.settings);
     plan_free(r.plan);
     if (r.start != NULL)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/mime.h"
+
 static bool has(const struct multipart_part *parts, size_t n_parts, const char *text)
 {
     size_t len = strlen(text);
@@ -24,51 +26,6 @@ void multipart_boundary(const struct multipart_part *parts, size_t n_parts, uint
     } while (has(parts, n_parts, ret_boundary));
 }
 
-const char *multipart_type(const char *path)
-{
-    static const struct {
-        const char *extension, *type;
-    } types[] = {
-        {"avif", "image/avif"},
-        {"bmp", "image/bmp"},
-        {"css", "text/css"},
-        {"csv", "text/csv"},
-        {"doc", "application/msword"},
-        {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
-        {"gif", "image/gif"},
-        {"gz", "application/gzip"},
-        {"htm", "text/html"},
-        {"html", "text/html"},
-        {"jpeg", "image/jpeg"},
-        {"jpg", "image/jpeg"},
-        {"js", "text/javascript"},
-        {"json", "application/json"},
-        {"md", "text/markdown"},
-        {"mp3", "audio/mpeg"},
-        {"mp4", "video/mp4"},
-        {"pdf", "application/pdf"},
-        {"png", "image/png"},
-        {"svg", "image/svg+xml"},
-        {"tar", "application/x-tar"},
-        {"txt", "text/plain"},
-        {"wav", "audio/wav"},
-        {"webp", "image/webp"},
-        {"xls", "application/vnd.ms-excel"},
-        {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
-        {"xml", "application/xml"},
-        {"yaml", "application/yaml"},
-        {"yml", "application/yaml"},
-        {"zip", "application/zip"},
-    };
-    const char *slash = strrchr(path, '/');
-    const char *dot = strrchr(slash != NULL ? slash : path, '.');
-
-    for (size_t i = 0; dot != NULL && i < sizeof types / sizeof *types; i++)
-        if (strcasecmp(dot + 1, types[i].extension) == 0)
-            return types[i].type;
-    return "application/octet-stream";
-}
-
 // As browsers write a name between quotes (HTML, section "multipart form data").
 static void append_name(struct buf *out, const char *name)
 {
@@ -85,7 +42,7 @@ static void append_type(struct buf *out, const struct multipart_part *part)
     const char *type = part->content_type;
 
     if (type == NULL)
-        type = part->is_file ? multipart_type(part->path) : "text/plain";
+        type = part->is_file ? mime_type(part->path) : "text/plain";
     buf_puts(out, "Content-Type: ");
     // A line break would begin another header.
     buf_append(out, type, strcspn(type, "\r\n"));

@@ -27,5 +27,3 @@ void multipart_boundary(const struct multipart_part *parts, size_t n_parts, uint
 // "Content-Type: multipart/form-data; boundary=" and the boundary.
 void multipart_append(const struct multipart_part *parts, size_t n_parts, const char *boundary,
                       struct buf *out);
-// By the extension; application/octet-stream where it is not known. Static.
-const char *multipart_type(const char *path);

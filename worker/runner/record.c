@@ -12,9 +12,23 @@ struct record {
     struct metrics_series *now; // its series
     int64_t end_ns;
     struct metrics_series *totals;       // without histograms
-    uint64_t *in_flight;                 // by series
+    _Atomic uint64_t *in_flight;         // by series; written by this thread only
     _Atomic(struct record_slot *) spare; // given back, empty
 };
+
+uint64_t record_in_flight(const struct record *r, uint32_t series)
+{
+    return atomic_load_explicit(&r->in_flight[series], memory_order_relaxed);
+}
+
+// One writer: a plain addition, which others may read.
+static uint64_t count_in_flight(struct record *r, uint32_t series, int64_t change)
+{
+    uint64_t n = record_in_flight(r, series) + (uint64_t)change;
+
+    atomic_store_explicit(&r->in_flight[series], n, memory_order_relaxed);
+    return n;
+}
 
 static struct record_slot *take_slot(struct record *r, int64_t k)
 {
@@ -50,7 +64,7 @@ static void open_window(struct record *r, int64_t k)
     r->now = r->slot->window->series;
     r->end_ns = r->config.k_origin_ns + (k + 1) * NS_PER_S;
     for (uint32_t i = 0; i < r->config.n_series; i++)
-        r->now[i].n.in_flight_max = r->in_flight[i];
+        r->now[i].n.in_flight_max = record_in_flight(r, i);
 }
 
 static void hand_over(struct record *r)
@@ -58,7 +72,7 @@ static void hand_over(struct record *r)
     struct metrics_window *w = r->slot->window;
 
     for (uint32_t i = 0; i < r->config.n_series; i++)
-        r->now[i].n.in_flight = r->in_flight[i];
+        r->now[i].n.in_flight = record_in_flight(r, i);
     w->health.loop_stall_us = (uint64_t)(loop_take_stall(r->config.loop) / NS_PER_US);
     w->health.fds = *r->config.n_fds;
     loop_post(r->config.sink, &r->slot->post);
@@ -134,8 +148,9 @@ void record_started(struct record *r, uint32_t series, int64_t now_ns)
     record_roll(r, now_ns);
     struct metrics_counters *n = &r->now[series].n;
     COUNT(r, series, started, 1);
-    if (++r->in_flight[series] > n->in_flight_max)
-        n->in_flight_max = r->in_flight[series];
+    uint64_t in_flight = count_in_flight(r, series, 1);
+    if (in_flight > n->in_flight_max)
+        n->in_flight_max = in_flight;
 }
 
 void record_connected(struct record *r, uint32_t series, int64_t now_ns, int64_t dns_ns,
@@ -168,26 +183,45 @@ void record_received(struct record *r, uint32_t series, int64_t now_ns, uint64_t
 static void end_one(struct record *r, uint32_t series, int64_t now_ns, bool reused)
 {
     record_roll(r, now_ns);
-    r->in_flight[series]--;
+    count_in_flight(r, series, -1);
     COUNT(r, series, reused, reused);
 }
 
 void record_completed(struct record *r, uint32_t series, const struct record_times *t,
-                      unsigned status, bool reused)
+                      int64_t intended_ns, int64_t over_ns, unsigned status, bool reused)
 {
-    end_one(r, series, t->done_ns, reused);
+    end_one(r, series, over_ns, reused);
     COUNT(r, series, completed, 1);
     r->now[series].status[status]++;
     r->totals[series].status[status]++;
-    if (t->intended_ns != 0) {
-        record_ns(r, series, METRICS_RESPONSE, t->done_ns - t->intended_ns);
-        record_ns(r, series, METRICS_LAG, t->sent_ns - t->intended_ns);
+    if (intended_ns != 0) {
+        record_ns(r, series, METRICS_RESPONSE, over_ns - intended_ns);
+        record_ns(r, series, METRICS_LAG, t->sent_ns - intended_ns);
     }
-    record_ns(r, series, METRICS_SERVICE, t->done_ns - t->sent_ns);
+    record_ns(r, series, METRICS_SERVICE, over_ns - t->sent_ns);
     record_ns(r, series, METRICS_SEND, t->whole_ns - t->send_ns);
     record_ns(r, series, METRICS_WAIT, t->first_ns - t->whole_ns);
     record_ns(r, series, METRICS_RECEIVE, t->done_ns - t->first_ns);
     record_ns(r, series, METRICS_TTFB, t->first_ns - t->begin_ns);
+}
+
+void record_server_times(struct record *r, uint32_t series, int64_t now_ns,
+                         const struct server_timing *t)
+{
+    const struct {
+        enum metrics_latency kind;
+        uint64_t us;
+    } times[] = {
+        {METRICS_SERVER, t->total_us},
+        {METRICS_SERVER_DB, t->db_us},
+        {METRICS_SERVER_CACHE, t->cache_us},
+        {METRICS_SERVER_APP, t->app_us},
+    };
+
+    record_roll(r, now_ns);
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (times[i].us > 0)
+            hist_record(&r->now[series].latency[times[i].kind], times[i].us);
 }
 
 void record_failed(struct record *r, uint32_t series, int64_t now_ns, enum metrics_error kind,
@@ -209,4 +243,10 @@ void record_dropped(struct record *r, uint32_t series, int64_t now_ns, uint64_t 
 {
     record_roll(r, now_ns);
     COUNT(r, series, dropped, n);
+}
+
+void record_skipped(struct record *r, uint32_t series, int64_t now_ns)
+{
+    record_roll(r, now_ns);
+    COUNT(r, series, skipped, 1);
 }

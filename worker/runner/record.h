@@ -6,6 +6,7 @@
 
 #include "common/metrics.h"
 #include "worker/runner/loop.h"
+#include "worker/runner/server_timing.h"
 
 struct record;
 
@@ -42,6 +43,8 @@ void record_give_back(struct record_slot *slot); // the sink's thread
 // Of the whole run, without histograms. Borrowed; once the thread has ended.
 const struct metrics_series *record_totals(const struct record *r);
 
+// Any thread: how many are in flight now.
+uint64_t record_in_flight(const struct record *r, uint32_t series);
 void record_started(struct record *r, uint32_t series, int64_t now_ns);
 // Each duration in ns, or -1: was not needed.
 void record_connected(struct record *r, uint32_t series, int64_t now_ns, int64_t dns_ns,
@@ -52,21 +55,29 @@ void record_received(struct record *r, uint32_t series, int64_t now_ns, uint64_t
 
 // Instants of a request, of which each is no earlier than the one before.
 struct record_times {
-    int64_t intended_ns; // by the schedule; 0: there is none
-    int64_t begin_ns;    // of connecting, or of sending where the connection was there
-    int64_t sent_ns;     // first byte handed to the kernel
-    int64_t send_ns;     // the same, but of the second sending where there was one
-    int64_t whole_ns;    // last byte handed to the kernel
-    int64_t first_ns;    // first byte of the answer
-    int64_t done_ns;     // last byte of the answer; the time of the event
+    int64_t begin_ns; // of connecting, or of sending where the connection was there
+    int64_t sent_ns;  // first byte handed to the kernel
+    int64_t send_ns;  // the same, but of the second sending where there was one
+    int64_t whole_ns; // last byte handed to the kernel
+    int64_t first_ns; // first byte of the answer
+    int64_t done_ns;  // last byte of the answer
 };
 
+// What the server says of a completed request; a time of 0 is not recorded.
+void record_server_times(struct record *r, uint32_t series, int64_t now_ns,
+                         const struct server_timing *t);
+
 // Each started request ends in one of these.
+
+// intended_ns: by the schedule; 0: there is none. over_ns: done_ns, or when what belonged to the
+// answer was done, and the time of the event.
 void record_completed(struct record *r, uint32_t series, const struct record_times *t,
-                      unsigned status, bool reused);
+                      int64_t intended_ns, int64_t over_ns, unsigned status, bool reused);
 void record_failed(struct record *r, uint32_t series, int64_t now_ns, enum metrics_error kind,
                    const char *example, bool reused);
 void record_aborted(struct record *r, uint32_t series, int64_t now_ns, bool reused);
 
 // n requests were due and are never sent.
 void record_dropped(struct record *r, uint32_t series, int64_t now_ns, uint64_t n);
+// One was not sent, as the plan's condition says.
+void record_skipped(struct record *r, uint32_t series, int64_t now_ns);

@@ -9,6 +9,8 @@
 
 #include "common/str.h"
 
+#define LENGTH_DIGITS 24 // of a Content-Length, with its NUL
+
 static bool is_one_of(const char *word, const char *const *words)
 {
     for (; *words != NULL; words++)
@@ -29,11 +31,11 @@ static bool is_idempotent(const char *method)
         method, (const char *const[]){"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", NULL});
 }
 
-static const char *header(const struct plan_iteration *it, const char *name)
+static const char *header(const struct request_parts *p, const char *name)
 {
-    for (size_t i = 0; i < it->n_headers; i++)
-        if (strcasecmp(it->headers[i].name, name) == 0)
-            return it->headers[i].value;
+    for (size_t i = 0; i < p->n_fields; i++)
+        if (strcasecmp(p->fields[i].name, name) == 0)
+            return p->fields[i].value;
     return NULL;
 }
 
@@ -42,68 +44,105 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+struct request_origin request_origin_of(const struct request_parts *parts,
+                                        request_by_proxy_fn *by_proxy, const void *arg)
+{
+    return (struct request_origin){
+        .host = parts->url.host,
+        .port = parts->url.port,
+        .tls = parts->url.tls,
+        .may_http2 = parts->version == PLAN_VERSION_2 && (parts->url.tls || parts->h2c),
+        .certificate = parts->certificate != NULL ? parts->certificate : "",
+        .password = parts->password,
+        .by_proxy = by_proxy != NULL && by_proxy(parts->url.host, arg),
+    };
+}
+
+bool request_origin_has_identity(const struct request_origin *origin,
+                                 const struct request_origin *other)
+{
+    return strcmp(origin->certificate, other->certificate) == 0 &&
+           same_text(origin->password, other->password);
+}
+
+bool request_origin_is_same(const struct request_origin *a, const struct request_origin *b)
+{
+    return a->tls == b->tls && a->port == b->port && strcmp(a->host, b->host) == 0 &&
+           a->may_http2 == b->may_http2 && a->by_proxy == b->by_proxy &&
+           request_origin_has_identity(a, b);
+}
+
 static uint32_t intern_origin(struct request_set *set, const struct request_origin *wanted)
 {
-    for (uint32_t i = 0; i < set->n_origins; i++) {
-        const struct request_origin *o = &set->origins[i];
-        if (o->tls == wanted->tls && o->port == wanted->port &&
-            strcmp(o->host, wanted->host) == 0 && o->may_http2 == wanted->may_http2 &&
-            o->by_proxy == wanted->by_proxy && strcmp(o->certificate, wanted->certificate) == 0 &&
-            same_text(o->password, wanted->password))
+    for (uint32_t i = 0; i < set->n_origins; i++)
+        if (request_origin_is_same(&set->origins[i], wanted))
             return i;
-    }
     set->origins = xreallocarray(set->origins, set->n_origins + 1, sizeof *set->origins);
     set->origins[set->n_origins] = *wanted;
     return set->n_origins++;
 }
 
-static int find_body(const struct plan_iteration *it, const struct request_file *files,
-                     size_t n_files, const void **ret_body, size_t *ret_len)
+static bool connection_says(const struct request_parts *p, const char *option)
 {
-    if (!takes_body(it->method) || (it->payload == NULL && it->payload_file[0] == '\0')) {
-        *ret_len = 0;
-        return 0;
-    }
-    if (it->payload_file[0] == '\0') {
-        *ret_body = it->payload;
-        *ret_len = strlen(it->payload);
-        return 0;
-    }
-    for (size_t i = 0; i < n_files; i++) {
-        if (strcmp(files[i].sha256, it->payload_file) == 0) {
-            *ret_body = files[i].content;
-            *ret_len = files[i].len;
-            return 0;
-        }
-    }
-    return -ENOENT;
+    for (size_t i = 0; i < p->n_fields; i++)
+        if (strcasecmp(p->fields[i].name, "Connection") == 0 &&
+            strcasestr(p->fields[i].value, option) != NULL)
+            return true;
+    return false;
 }
 
-static void render_http1(const struct plan_iteration *it, bool absolute, const void *body,
-                         size_t body_len, struct request *r)
+static bool says_close(const struct request_parts *p)
 {
-    struct buf b = {0};
-    const char *host = header(it, "Host");
-    bool is_1_0 = it->version == PLAN_VERSION_1_0;
+    return connection_says(p, "close") ||
+           (p->version == PLAN_VERSION_1_0 && !connection_says(p, "keep-alive"));
+}
 
-    buf_printf(&b, "%s %s%s%s HTTP/1.%c\r\nHost: %s\r\n", it->method, absolute ? "http://" : "",
-               absolute ? it->url.authority : "", it->url.target, is_1_0 ? '0' : '1',
-               host != NULL ? host : it->url.authority);
-    for (size_t i = 0; i < it->n_headers; i++) {
+static void put_fields(struct buf *b, const struct request_parts *p, const char *cookie)
+{
+    for (size_t i = 0; i < p->n_fields; i++) {
+        const struct plan_header *f = &p->fields[i];
         // The length and the framing are ours: what is sent has to agree with them.
-        if (!is_one_of(it->headers[i].name,
-                       (const char *const[]){"Host", "Content-Length", "Transfer-Encoding", NULL}))
-            buf_printf(&b, "%s: %s\r\n", it->headers[i].name, it->headers[i].value);
+        if (is_one_of(f->name,
+                      (const char *const[]){"Host", "Content-Length", "Transfer-Encoding", NULL}))
+            continue;
+        // There may be only one Cookie field (RFC 6265 section 5.4).
+        bool joins = cookie != NULL && strcasecmp(f->name, "Cookie") == 0;
+        buf_puts(b, f->name);
+        buf_puts(b, ": ");
+        buf_puts(b, f->value);
+        buf_puts(b, joins && f->value[0] != '\0' ? "; " : "");
+        buf_puts(b, joins ? cookie : "");
+        buf_puts(b, "\r\n");
+        if (joins)
+            cookie = NULL;
     }
-    if (takes_body(it->method))
+    if (cookie != NULL)
+        buf_printf(b, "Cookie: %s\r\n", cookie);
+}
+
+static void render_http1(struct request *r, const char *cookie, bool absolute, size_t body_len)
+{
+    const struct request_parts *p = &r->parts;
+    const char *host = header(p, "Host");
+    struct buf b = {.data = r->bytes, .cap = r->cap};
+
+    buf_puts(&b, p->method);
+    buf_puts(&b, absolute ? " http://" : " ");
+    buf_puts(&b, absolute ? p->url.authority : "");
+    buf_puts(&b, p->url.target);
+    buf_puts(&b, p->version == PLAN_VERSION_1_0 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ");
+    buf_puts(&b, host != NULL ? host : p->url.authority);
+    buf_puts(&b, "\r\n");
+    put_fields(&b, p, cookie);
+    if (takes_body(p->method))
         buf_printf(&b, "Content-Length: %zu\r\n", body_len);
     buf_puts(&b, "\r\n");
     r->head_len = b.len;
     if (body_len > 0)
-        buf_append(&b, body, body_len);
+        buf_append(&b, p->body, body_len);
+    r->bytes = b.data;
     r->len = b.len;
-    r->bytes = buf_take(&b);
-    r->says_close = !plan_keeps_connection(it);
+    r->cap = b.cap;
 }
 
 // RFC 9113 section 8.2.2: what is about the connection has no place in HTTP/2.
@@ -135,83 +174,102 @@ static void add_field(struct request *r, const char *name, const char *value)
     };
 }
 
-static void render_http2(const struct plan_iteration *it, size_t body_len, struct request *r)
+// What is not borrowed from the parts goes one after another into names.
+static void reserve_http2(struct request *r, const char *cookie)
 {
-    enum { DIGITS = 24 }; // of a length, first in names
-    const char *host = header(it, "Host");
-    size_t names_len = DIGITS;
+    const struct request_parts *p = &r->parts;
+    size_t names_len = LENGTH_DIGITS + (cookie != NULL ? strlen(cookie) + 1 : 0);
 
-    for (size_t i = 0; i < it->n_headers; i++)
-        names_len += strlen(it->headers[i].name) + 1;
-    char *name = r->names = xcalloc(names_len, 1);
-    r->nv = xcalloc(it->n_headers + 5, sizeof *r->nv); // four pseudo fields and the length
-    add_field(r, ":method", it->method);
-    add_field(r, ":scheme", it->url.tls ? "https" : "http");
-    add_field(r, ":authority", host != NULL ? host : it->url.authority);
-    add_field(r, ":path", it->url.target);
-    if (takes_body(it->method)) {
-        snprintf(name, DIGITS, "%zu", body_len);
-        add_field(r, "content-length", name);
+    for (size_t i = 0; i < p->n_fields; i++)
+        names_len += strlen(p->fields[i].name) + 1;
+    if (names_len > r->names_cap) {
+        free(r->names);
+        r->names = xcalloc(names_len, 1);
+        r->names_cap = names_len;
     }
-    name += DIGITS;
-    for (size_t i = 0; i < it->n_headers; i++) {
-        if (!has_place_in_http2(&it->headers[i]))
+    size_t most = p->n_fields + 6; // four pseudo fields, the length, the cookies
+    if (most > r->nv_cap) {
+        free(r->nv);
+        r->nv = xcalloc(most, sizeof *r->nv);
+        r->nv_cap = most;
+    }
+    r->n_nv = 0;
+}
+
+static void render_http2(struct request *r, const char *cookie, size_t body_len)
+{
+    const struct request_parts *p = &r->parts;
+    const char *host = header(p, "Host");
+
+    reserve_http2(r, cookie);
+    char *name = r->names;
+    add_field(r, ":method", p->method);
+    add_field(r, ":scheme", p->url.tls ? "https" : "http");
+    add_field(r, ":authority", host != NULL ? host : p->url.authority);
+    add_field(r, ":path", p->url.target);
+    if (takes_body(p->method)) {
+        snprintf(name, LENGTH_DIGITS, "%zu", body_len);
+        add_field(r, "content-length", name);
+        name += LENGTH_DIGITS;
+    }
+    for (size_t i = 0; i < p->n_fields; i++) {
+        if (!has_place_in_http2(&p->fields[i]))
             continue;
-        size_t len = strlen(it->headers[i].name);
+        size_t len = strlen(p->fields[i].name);
         for (size_t k = 0; k < len; k++)
-            name[k] = (char)tolower((unsigned char)it->headers[i].name[k]);
-        add_field(r, name, it->headers[i].value);
+            name[k] = (char)tolower((unsigned char)p->fields[i].name[k]);
+        name[len] = '\0';
+        add_field(r, name, p->fields[i].value);
         name += len + 1;
+    }
+    if (cookie != NULL) {
+        memcpy(name, cookie, strlen(cookie) + 1);
+        add_field(r, "cookie", name);
     }
 }
 
-int request_set_init(struct request_set *set, const struct plan *plan,
-                     const struct request_file *files, size_t n_files,
-                     request_by_proxy_fn *by_proxy, const void *arg, const char **ret_missing)
+void request_make(struct request *r, const struct request_parts *parts, const char *cookie,
+                  const struct request_origin *origin, uint32_t origin_id)
 {
-    *set = (struct request_set){.n_requests = plan_n_series(plan)};
-    set->requests = xcalloc(set->n_requests, sizeof *set->requests);
-    for (uint32_t i = 0; i < set->n_requests; i++) {
-        struct request *r = &set->requests[i];
-        const struct plan_round *round;
-        const struct plan_iteration *it;
-        const void *body = NULL;
-        size_t body_len;
+    size_t body_len = takes_body(parts->method) ? parts->body_len : 0;
+    // TLS and prior knowledge need a tunnel; in one a request looks as without a proxy.
+    bool absolute = origin->by_proxy && !origin->tls && !origin->may_http2;
 
-        plan_series(plan, i, &round, &it);
-        if (find_body(it, files, n_files, &body, &body_len) != 0) {
-            *ret_missing = it->payload_file;
-            request_set_done(set);
-            return -ENOENT;
-        }
-        const struct request_origin origin = {
-            .host = it->url.host,
-            .port = it->url.port,
-            .tls = it->url.tls,
-            .may_http2 = plan_may_http2(it),
-            .certificate = it->certificate,
-            .password = it->certificate_password,
-            .by_proxy = by_proxy != NULL && by_proxy(it->url.host, arg),
-        };
-        // TLS and prior knowledge need a tunnel; in one a request looks as without a proxy.
-        bool absolute = origin.by_proxy && !origin.tls && !origin.may_http2;
-        render_http1(it, absolute, body, body_len, r);
-        if (origin.may_http2)
-            render_http2(it, body_len, r);
-        r->is_head = strcmp(it->method, "HEAD") == 0;
-        r->is_idempotent = is_idempotent(it->method);
-        r->origin = intern_origin(set, &origin);
+    r->parts = *parts;
+    render_http1(r, cookie, absolute, body_len);
+    if (origin->may_http2)
+        render_http2(r, cookie, body_len);
+    r->origin = origin_id;
+    r->is_head = strcmp(parts->method, "HEAD") == 0;
+    r->is_idempotent = is_idempotent(parts->method);
+    r->says_close = says_close(parts);
+}
+
+void request_done(struct request *r)
+{
+    free(r->bytes);
+    free(r->nv);
+    free(r->names);
+    *r = (struct request){0};
+}
+
+void request_set_init(struct request_set *set, const struct request_parts *parts, uint32_t n,
+                      request_by_proxy_fn *by_proxy, const void *arg)
+{
+    *set = (struct request_set){.n_requests = n};
+    set->requests = xcalloc(n, sizeof *set->requests);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct request_origin origin = request_origin_of(&parts[i], by_proxy, arg);
+        uint32_t id = intern_origin(set, &origin);
+        if (parts[i].method != NULL)
+            request_make(&set->requests[i], &parts[i], NULL, &origin, id);
     }
-    return 0;
 }
 
 void request_set_done(struct request_set *set)
 {
-    for (uint32_t i = 0; i < set->n_requests; i++) {
-        free(set->requests[i].bytes);
-        free(set->requests[i].nv);
-        free(set->requests[i].names);
-    }
+    for (uint32_t i = 0; i < set->n_requests; i++)
+        request_done(&set->requests[i]);
     free(set->requests);
     free(set->origins);
     *set = (struct request_set){0};

@@ -16,6 +16,9 @@ int prepare_http(const struct conf *conf, struct diag *d, Lps__V1__HttpSettings 
 // NULL is fine.
 void prepare_http_free(Lps__V1__HttpSettings *http);
 
-// The same, and capacity_check of this host.
+// The section Watchdog; NULL where it sets no limit. The caller frees, by free().
+Lps__V1__WatchdogSettings *prepare_watchdog(const struct conf *conf);
+
+// prepare_http, and capacity_check of this host.
 int prepare_run(const struct conf *conf, const struct plan *plan, struct diag *refused,
                 struct diag *doubted, Lps__V1__HttpSettings **ret_http);

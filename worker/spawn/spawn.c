@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ struct spawn {
     struct event *readable, *writable, *exited, *overdue;
     struct frame frame;
     bool got_fin, is_reaped;
-    unsigned n_warnings;
+    uint64_t n_warnings;
     char *failure;
 };
 
@@ -187,6 +188,16 @@ static void send_command(struct spawn *s, const Lps__V1__RunnerCommand *msg)
     on_writable(s->frame.fd, EV_WRITE, s);
 }
 
+static void tell_more_warnings(const struct spawn *s)
+{
+    if (s->n_warnings <= SPAWN_WARNINGS_MAX)
+        return;
+    char *text =
+        xasprintf("%" PRIu64 " more warnings were not shown", s->n_warnings - SPAWN_WARNINGS_MAX);
+    s->ops->on_warning(text, s->arg);
+    free(text);
+}
+
 static void on_exited(evutil_socket_t fd, short what, void *arg)
 {
     struct spawn *s = arg;
@@ -210,6 +221,7 @@ static void on_exited(evutil_socket_t fd, short what, void *arg)
         fail(s, xasprintf("runner exited with code %d", WEXITSTATUS(status)));
     else if (!s->got_fin)
         fail(s, xstrdup("runner ended without its totals"));
+    tell_more_warnings(s);
     s->ops->on_exit(s->failure, s->arg);
 }
 
@@ -286,6 +298,19 @@ int spawn_start(struct event_base *base, const Lps__V1__RunnerStart *start,
     send_command(s, &msg);
     *ret_spawn = s;
     return 0;
+}
+
+void spawn_end(struct spawn *s, uint32_t series)
+{
+    Lps__V1__RunnerCommand msg = LPS__V1__RUNNER_COMMAND__INIT;
+    Lps__V1__RunnerEnd end = LPS__V1__RUNNER_END__INIT;
+
+    if (s->is_reaped)
+        return;
+    end.series = series;
+    msg.body_case = LPS__V1__RUNNER_COMMAND__BODY_END;
+    msg.end = &end;
+    send_command(s, &msg);
 }
 
 void spawn_stop(struct spawn *s, bool abort)

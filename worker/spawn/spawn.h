@@ -10,12 +10,13 @@
 
 #include "lps.pb-c.h"
 
-#define SPAWN_WARNINGS_MAX      16  // of a runner; further ones are dropped
+#define SPAWN_WARNINGS_MAX      20  // of a runner; further ones are only counted
 #define SPAWN_WARNING_BYTES_MAX 500 // of one; the rest is cut
 
 struct spawn;
 
-// Borrowed messages and texts. A warning is one line for people, as str_clean makes it. on_exit
+// Borrowed messages and texts. A warning is one line for people, as str_clean makes it; the last,
+// before on_exit, says how many more there were, if any. on_exit
 // comes exactly once, last, after the process was reaped: failure is NULL when FIN came and the
 // exit status was 0, else a text such as "runner killed by signal 9 (Killed)" or "runner sent 12
 // bytes that are no frame". spawn_free may be called from on_exit, not from the others.
@@ -30,6 +31,8 @@ struct spawn_ops {
 // no call-back comes. ops and arg are borrowed.
 int spawn_start(struct event_base *base, const Lps__V1__RunnerStart *start,
                 const struct spawn_ops *ops, void *arg, struct spawn **ret_spawn);
+// One iteration ends; its clients go on with the next one.
+void spawn_end(struct spawn *s, uint32_t series);
 // Drain, or cut. A runner that does not end soon after is killed.
 void spawn_stop(struct spawn *s, bool abort);
 pid_t spawn_pid(const struct spawn *s);

@@ -108,6 +108,37 @@ function Nodes({ state }) {
   </section>`;
 }
 
+// What each iteration came to, once the run is over.
+function Iterations({ run }) {
+  const [series, setSeries] = useState([]);
+  const over = run?.state === "Stopped" || run?.state === "Failed";
+  useEffect(() => {
+    let wanted = true;
+    setSeries([]);
+    if (over)
+      fetch(`/api/v1/runs/${run.id}`)
+        .then((reply) => reply.json())
+        .then((result) => wanted && setSeries(result.series ?? []))
+        .catch(() => {});
+    return () => (wanted = false);
+  }, [run?.id, over]);
+  if (series.length === 0) return null;
+  const why = (s) => [s.rule, s.value != null && `was ${Number(s.value.toPrecision(6))}`, s.second != null && `at second ${s.second}`].filter(Boolean).join(", ");
+  return html`<section class="card iterations">
+    <h2>Iterations</h2>
+    <div class="scroll"><table>
+      <thead><tr><th>iteration</th><th>status</th><th>rule</th><th class="n">requests</th><th class="n">errors</th>
+        <th class="n">skipped</th><th class="n">p50</th><th class="n">p99</th></tr></thead>
+      <tbody>
+        ${series.map((s) => html`<tr key=${s.round + "/" + s.iteration} class=${(s.status ?? "").replace(" ", "-")}>
+          <td>${s.round}/${s.iteration}</td><td><i class="dot"></i>${s.status ?? "–"}</td><td>${why(s)}</td>
+          <td class="n">${count(s.requests)}</td><td class="n">${count(s.errors)}</td><td class="n">${count(s.skipped)}</td>
+          <td class="n">${micros(s.latencyUs.service?.p50)}</td><td class="n">${micros(s.latencyUs.service?.p99)}</td></tr>`)}
+      </tbody>
+    </table></div>
+  </section>`;
+}
+
 function Counts({ title, note, rows, bad }) {
   const total = rows.reduce((sum, [, n]) => sum + n, 0);
   return html`<section class="card">
@@ -153,6 +184,7 @@ function App() {
         <${Counts} title="Status codes" note=${count(totals?.completed) + " responses"} rows=${largest(totals?.statusCodes)} bad=${(code) => code >= "400"} />
         <${Counts} title="Errors by kind" note="requests without a whole response" rows=${largest(totals?.errorKinds)} bad=${() => true} />
       </div>
+      <${Iterations} run=${state.run} />
       ${state.run?.state !== "Created" && html`<${Nodes} state=${state} />`}
     </main>`;
 }

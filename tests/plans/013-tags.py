@@ -1,0 +1,5 @@
+ARGS = ("-t", "SMOKE")
+
+
+def check(run):
+    run.counts({"/1": 1})

@@ -1,0 +1,5 @@
+ARGS = ("-rn", "two", "-t", "smoke")
+
+
+def check(run):
+    run.counts({"/1": 1, "/2": 1})

@@ -1,0 +1,5 @@
+FAST = True
+
+
+def check(run):
+    run.counts({"/a": 6})
