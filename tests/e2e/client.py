@@ -101,7 +101,8 @@ class Servers:
             return [Seen(*json.loads(line)) for line in f.read().splitlines()][self.n_before:]
 
     def plan(self, iterations, clients=1):
-        made = [{"name": f"i{i}", **({} if "mode" in iteration else {"mode": "R", "requestCount": 1}), **iteration} for i, iteration in enumerate(iterations)]
+        once = {"mode": "R", "requestCount": 1}
+        made = [{"name": f"i{i}", **({} if "mode" in iteration else once), **iteration} for i, iteration in enumerate(iterations)]
         return {"name": "client", "rounds": [{"name": "r", "numberOfClients": clients, "iterations": made}]}
 
     def run(self, *iterations, clients=1, exit_code=0, **http_client):

@@ -70,7 +70,8 @@ def a_rate_is_kept_exactly_or_what_is_missing_counts_as_dropped(t):
 def a_stall_shows_in_the_response_latency(t):
     target = t.target("--stall", "500:1000")
     totals = run(t, target.http + "/", "--rate", "200", "-d", "2", "-nc", "1000")
-    assert totals["completed"] == 400 and totals["dropped"] == 0, totals
+    # What was due before a busy machine had started the runner is dropped.
+    assert totals["completed"] + totals["dropped"] == 400 and totals["dropped"] < 20, totals
     response = totals["latencyUs"]["response"]
     # A request is due each 5 ms; those of the stall wait for its end: 200 of them, from 1 s down to nothing.
     assert response["max"] >= 950_000 and response["p90"] >= 700_000, response

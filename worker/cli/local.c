@@ -23,7 +23,7 @@
 #include "worker/spawn/prepare.h"
 #include "worker/spawn/spawn.h"
 
-#define LEAD_NS (100 * NS_PER_MS) // for the runner to read its plan before the first request is due
+#define LEAD_NS (200 * NS_PER_MS) // for the runner to read its plan before the first request is due
 #define KEEP_S  2                 // one runner sends its windows in order
 
 struct local {
