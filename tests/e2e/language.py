@@ -22,7 +22,7 @@ import shutil
 import time
 import traceback
 
-from lps import ROOT, Cluster, Process, main, program, test
+from lps import ROOT, Cluster, Process, Skip, main, program, sanitized, test
 from recorder import Recorder, json_reply, reply
 
 TARGET = "http://target.test"
@@ -60,7 +60,7 @@ class Lane:
         before = os.getcwd()
         os.chdir(self.dir)
         try:
-            return PlanCluster(self, expected=n_workers, StartLead=0.1).start(n_workers)
+            return PlanCluster(self, expected=n_workers, StartLead=0.5).start(n_workers)
         finally:
             os.chdir(before)
 
@@ -273,6 +273,8 @@ def every_plan_does_what_it_says_on_a_worker(t):
 
 @test
 def every_plan_does_what_it_says_on_two_workers(t):
+    if sanitized():
+        raise Skip("all at once it is too slow for plans with instants; alone and on one worker it is not")
     run_all(t, 2)
 
 
