@@ -268,7 +268,8 @@ static void the_worst_start_is_that_of_those_who_began_with_the_run(void **state
 
 static void points_are_columns(void **state)
 {
-    const struct aggregate_point points[] = {{.k = -1, .started = 2}, {.k = 0, .p999_us = 77}};
+    const struct aggregate_point points[] = {{.k = -1, .started = 2},
+                                             {.k = 0, .p999_us = 77, .paused_us = 5}};
     json_t *columns = result_points(points, 2);
 
     (void)state;
@@ -276,10 +277,12 @@ static void points_are_columns(void **state)
     assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "requests"), 0)),
                      2);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "p999Us"), 1)), 77);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "pausedUs"), 1)),
+                     5);
     assert_int_equal(json_array_size(json_object_get(columns, "maxUs")), 2);
     json_decref(columns);
     columns = result_points(NULL, 0);
-    assert_int_equal(json_object_size(columns), 16);
+    assert_int_equal(json_object_size(columns), 17);
     json_decref(columns);
 }
 
