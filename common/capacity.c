@@ -73,6 +73,16 @@ static uint64_t most_at_once(const struct plan_round *round, uint64_t life_ms)
     return n;
 }
 
+static bool may_http2(const struct plan_iteration *it)
+{
+    return plan_may_http2(it->version, it->url.tls, it->h2c);
+}
+
+static bool keeps_connection(const struct plan_iteration *it)
+{
+    return plan_keeps_connection(it->version, it->headers, it->n_headers);
+}
+
 static bool is_batched(const struct plan_iteration *it)
 {
     return it->mode == PLAN_MODE_CB || it->mode == PLAN_MODE_CRB || it->mode == PLAN_MODE_DCB;
@@ -85,7 +95,7 @@ static bool is_same_server(const struct plan_iteration *a, const struct plan_ite
 
 static uint64_t surely_lasts_ms(const struct plan_iteration *it)
 {
-    if (is_batched(it) && !plan_keeps_connection(it))
+    if (is_batched(it) && !keeps_connection(it))
         return 0;
     return it->mode == PLAN_MODE_CB ? FOREVER_MS : it->duration_s * 1000;
 }
@@ -105,8 +115,8 @@ static uint64_t surely_busy_ms(const struct plan_round *round, const struct plan
                 ms = most(ms, surely_lasts_ms(it));
             continue;
         }
-        bool is_gap = before != NULL && it->delay_ms > 0 && !plan_keeps_connection(before);
-        if (!is_there || is_gap || (is_batched(it) && !plan_keeps_connection(it)))
+        bool is_gap = before != NULL && it->delay_ms > 0 && !keeps_connection(before);
+        if (!is_there || is_gap || (is_batched(it) && !keeps_connection(it)))
             break;
         ms += surely_lasts_ms(it) + (before != NULL ? it->delay_ms : 0);
         before = it;
@@ -154,7 +164,7 @@ static uint64_t possibly_opens(const struct plan_round *round, const struct plan
         if (!is_same_server(it, to))
             continue;
         uint64_t one = is_batched(it) ? it->batch_size : 1;
-        if (plan_may_http2(it))
+        if (may_http2(it))
             n_http2 = 1;
         else
             n = round->is_parallel ? n + one : most(n, one);
@@ -197,7 +207,7 @@ static struct need need_of(const struct plan_round *round)
     for (size_t i = 0; i < round->n_iterations; i++) {
         const struct plan_iteration *it = &round->iterations[i];
         sure_bytes = least(sure_bytes, bytes_of(it, it->h2c));
-        possible_bytes = most(possible_bytes, bytes_of(it, plan_may_http2(it)));
+        possible_bytes = most(possible_bytes, bytes_of(it, may_http2(it)));
         if (!is_first_of_server(round, i))
             continue;
         uint64_t ms = surely_busy_ms(round, it), n = possibly_opens(round, it);

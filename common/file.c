@@ -50,7 +50,19 @@ static int write_all(int fd, const char *text, size_t len)
             len -= (size_t)n;
         }
     }
-    return fsync(fd) < 0 ? -errno : 0;
+    return 0;
+}
+
+int file_create(const char *path, mode_t mode, const char *bytes, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+    if (fd < 0)
+        return -errno;
+    int r = write_all(fd, bytes, len);
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    return r;
 }
 
 int file_replace(const char *path, const char *text, mode_t mode)
@@ -69,6 +81,8 @@ int file_replace(const char *path, const char *text, mode_t mode)
         r = -errno;
     if (r == 0)
         r = write_all(fd, text, strlen(text));
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
     if (fd >= 0)
         close(fd);
     if (r == 0 && rename(temporary, target) < 0)

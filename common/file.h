@@ -12,3 +12,5 @@ int file_read(const char *path, int flags, size_t max, struct buf *out);
 // Whole or not at all: a reader finds the old file or the new one. A link stays one, and a file
 // that is there keeps its owner and mode; a new one has mode. 0 or -errno.
 int file_replace(const char *path, const char *text, mode_t mode);
+// A new one with mode. 0 or -errno: -EEXIST where there is one; it may have a part of bytes then.
+int file_create(const char *path, mode_t mode, const char *bytes, size_t len);

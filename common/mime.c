@@ -47,3 +47,12 @@ const char *mime_type(const char *path)
             return types[i].type;
     return "application/octet-stream";
 }
+
+bool mime_is(const char *field, const char *type)
+{
+    size_t len = strlen(type);
+
+    field += strspn(field, " \t");
+    return strncasecmp(field, type, len) == 0 &&
+           (field[len] == '\0' || strchr("; \t", field[len]) != NULL);
+}

@@ -132,25 +132,25 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
     *ret_iteration = &round->iterations[left];
 }
 
-bool plan_may_http2(const struct plan_iteration *iteration)
+bool plan_may_http2(enum plan_version version, bool tls, bool h2c)
 {
-    return iteration->version == PLAN_VERSION_2 && (iteration->url.tls || iteration->h2c);
+    return version == PLAN_VERSION_2 && (tls || h2c);
 }
 
-static bool connection_says(const struct plan_iteration *it, const char *option)
+static bool connection_says(const struct plan_header *headers, size_t n, const char *option)
 {
-    for (size_t i = 0; i < it->n_headers; i++)
-        if (strcasecmp(it->headers[i].name, "Connection") == 0 &&
-            strcasestr(it->headers[i].value, option) != NULL)
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(headers[i].name, "Connection") == 0 &&
+            strcasestr(headers[i].value, option) != NULL)
             return true;
     return false;
 }
 
-bool plan_keeps_connection(const struct plan_iteration *iteration)
+bool plan_keeps_connection(enum plan_version version, const struct plan_header *headers, size_t n)
 {
-    if (connection_says(iteration, "close"))
+    if (connection_says(headers, n, "close"))
         return false;
-    return iteration->version != PLAN_VERSION_1_0 || connection_says(iteration, "keep-alive");
+    return version != PLAN_VERSION_1_0 || connection_says(headers, n, "keep-alive");
 }
 
 uint64_t plan_max_clients(const struct plan *plan)

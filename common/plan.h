@@ -240,10 +240,10 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
 // "R" to "DCB"; mode is one of them.
 const char *plan_mode_name(enum plan_mode mode);
 // Whether the server may be asked for HTTP/2: by ALPN, or by prior knowledge.
-bool plan_may_http2(const struct plan_iteration *iteration);
+bool plan_may_http2(enum plan_version version, bool tls, bool h2c);
 // Whether its requests leave an HTTP/1 connection open for the next: not with "Connection: close",
 // nor in HTTP/1.0 without "Connection: keep-alive".
-bool plan_keeps_connection(const struct plan_iteration *iteration);
+bool plan_keeps_connection(enum plan_version version, const struct plan_header *headers, size_t n);
 // Clients of the largest round, for checks of what fits: rounds run one after another.
 uint64_t plan_max_clients(const struct plan *plan);
 
@@ -255,5 +255,9 @@ void plan_url_done(struct plan_url *url);
 // A name (RFC 9110 token, at most 256) and a value (no CR, LF, NUL; at most 16384). 0, or -EINVAL
 // and an entry in d.
 int plan_check_header(const char *name, const char *value, struct diag *d, int line, int column);
+// Its one spelling, static; NULL: no method that plans know. Letter case does not matter.
+const char *plan_method(const char *text);
+// Authorization, Proxy-Authorization and Cookie.
+bool plan_is_secret_header(const char *name);
 // Whether "$" begins a variable or a method call in text, or stands for "$" as "$$".
 bool plan_has_placeholder(const char *text);

@@ -117,7 +117,6 @@ void plan_round_done(struct plan_round *round);
 void plan_variable_done(struct plan_variable *v);
 // Reads beyond the first n are forgotten.
 void plan_cut_reads(struct plan_reader *r, size_t n);
-bool plan_is_secret_header(const char *name);
 
 // As plan_url_parse, with a target that is a template.
 int plan_url_parse_template(const char *text, struct diag *d, struct plan_url *ret_url);

@@ -30,9 +30,6 @@ static const char *const request_keys[] = {"url",
 // The certificate is a file: by its hash, or in a source by its path.
 #define CERTIFICATE_KEY 6
 
-static const char *const methods[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
-                                      "DELETE", "CONNECT", "OPTIONS", "TRACE"};
-
 static const struct plan_word versions[] = {
     {"2.0", PLAN_VERSION_2},        {"1.1", PLAN_VERSION_1_1},    {"1.0", PLAN_VERSION_1_0},
     {"HTTP/2", PLAN_VERSION_2},     {"HTTP/2.0", PLAN_VERSION_2}, {"HTTP/1.1", PLAN_VERSION_1_1},
@@ -49,12 +46,15 @@ static void pass_on(struct plan_reader *r, const char *key, struct diag *inner)
     diag_done(inner);
 }
 
-static bool is_method(const char *text)
+const char *plan_method(const char *text)
 {
+    static const char *const methods[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
+                                          "DELETE", "CONNECT", "OPTIONS", "TRACE"};
+
     for (size_t i = 0; i < PLAN_N_OF(methods); i++)
-        if (strcmp(text, methods[i]) == 0)
-            return true;
-    return false;
+        if (strcasecmp(text, methods[i]) == 0)
+            return methods[i];
+    return NULL;
 }
 
 static char *read_method(struct plan_reader *r, json_t *request)
@@ -70,7 +70,7 @@ static char *read_method(struct plan_reader *r, json_t *request)
     } else if (method != NULL) {
         for (char *p = method; *p != '\0'; p++)
             *p = (char)toupper((unsigned char)*p);
-        if (!is_method(method))
+        if (plan_method(method) == NULL)
             plan_wrong(r, method, "GET, HEAD, POST, PUT, PATCH, DELETE, CONNECT, OPTIONS or TRACE");
     }
     jcheck_leave(&r->c, back);

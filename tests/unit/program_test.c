@@ -145,7 +145,7 @@ static void a_request_without_placeholders_is_plain(void **unused)
     iterations[0].payload = "$$5 and $$x";
     add_header("Accept", "*/*");
     struct request_parts parts = constant();
-    assert_true(program_is_plain(program, 0));
+    assert_false(program_needs_sessions(program, 0, 1));
     assert_false(program_reads_metrics(program));
     assert_string_equal(parts.method, "POST");
     assert_string_equal(parts.url.target, "/a?b=$1");
@@ -168,7 +168,7 @@ static void variables_that_stay_are_folded(void **unused)
     struct request_parts parts = constant();
     assert_string_equal(parts.url.target, "/shop/42/new");
     assert_string_equal(field(&parts, "X-Id"), "<42>");
-    assert_true(program_is_plain(program, 0));
+    assert_false(program_needs_sessions(program, 0, 1));
     assert_string_equal(warnings, "");
 }
 
@@ -255,7 +255,7 @@ static void what_is_beside_the_request_needs_a_session(void **unused)
         }
         assert_int_equal(make(), 0);
         assert_true(program_parts(program, 0, &parts));
-        assert_false(program_is_plain(program, 0));
+        assert_true(program_needs_sessions(program, 0, 1));
         program_free(program);
         program = NULL;
     }

@@ -29,8 +29,6 @@ const char *const har_rule_name[HAR_RULE__COUNT] = {
     [HAR_IGNORED_CONTENT] = "ignored content type",
 };
 
-static const char *const plan_methods[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
-                                           "DELETE", "CONNECT", "OPTIONS", "TRACE"};
 static const char *const paths[] = {"/cdn-cgi/"};
 static const char *const types[] = {"image", "stylesheet", "font", "media", "manifest", "other"};
 static const char *const extensions[] = {".css", ".js",  ".mjs",  ".png", ".jpg",  ".jpeg",
@@ -157,7 +155,7 @@ static enum har_rule judge(const json_t *entry, const struct har_url *url, const
         return HAR_IGNORED_HOST;
     if (har_has_part(LIST(paths), url->path) || har_has_part(o->ignore_paths, url->path))
         return HAR_IGNORED_PATH;
-    if (!har_has(LIST(plan_methods), method) || har_has(o->ignore_methods, method))
+    if (plan_method(method) == NULL || har_has(o->ignore_methods, method))
         return HAR_IGNORED_METHOD;
     if (type != NULL && (har_has(LIST(types), type) || har_has(o->ignore_types, type)))
         return HAR_IGNORED_TYPE;

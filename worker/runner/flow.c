@@ -119,7 +119,7 @@ static void send_from(struct stream *s, struct seat *seat, int64_t due_ns)
     f->n_in_flight++;
     if (f->first_dispatch_ns == 0)
         f->first_dispatch_ns = loop_now(f->config.loop);
-    if (seat->session == NULL || program_is_plain(f->config.program, s->series))
+    if (seat->session == NULL)
         client_send(&seat->client, x);
     else
         session_send(seat->session, x);
@@ -232,8 +232,8 @@ struct flow *flow_start(const struct flow_config *config)
 
     f->config = *config;
     f->end.on_due = on_end;
-    for (uint32_t i = 0; i < round->n_iterations; i++)
-        f->has_sessions |= !program_is_plain(config->program, config->first_series + i);
+    f->has_sessions =
+        program_needs_sessions(config->program, config->first_series, round->n_iterations);
     // Each thread that sends can have at least one request in flight.
     if (f->config.n_threads > round->n_clients)
         f->config.n_threads = (uint32_t)round->n_clients;

@@ -18,31 +18,45 @@ struct gate {
     struct watchdog watchdog;
     struct pressure pressure;
     struct loop_timer look;
+    uint32_t *host;       // by series: the first series of the same host name
     struct pause *pauses; // in their order, those of seconds that were asked for left out
     size_t n_pauses;
 };
 
+static const char *host_of(const struct gate *g, uint32_t series)
+{
+    const struct plan_round *round;
+    const struct plan_iteration *it;
+
+    plan_series(g->config.plan, series, &round, &it);
+    return it->url.host;
+}
+
+static void find_hosts(struct gate *g)
+{
+    uint32_t n = plan_n_series(g->config.plan);
+
+    g->host = xcalloc(n, sizeof *g->host);
+    for (uint32_t i = 0; i < n; i++)
+        while (strcmp(host_of(g, g->host[i]), host_of(g, i)) != 0)
+            g->host[i]++;
+}
+
 // The host name with most requests in flight.
 static void find_busiest(const struct gate *g, struct watchdog_sample *sample)
 {
-    const struct plan *plan = g->config.plan;
-    uint32_t n = plan_n_series(plan);
-    const struct plan_round *round;
-    const struct plan_iteration *it, *other;
+    uint32_t n = plan_n_series(g->config.plan);
+    uint64_t *sums = xcalloc(n, sizeof *sums);
 
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t sum = 0;
-        plan_series(plan, i, &round, &it);
-        for (uint32_t k = 0; k < n; k++) {
-            plan_series(plan, k, &round, &other);
-            if (strcmp(it->url.host, other->url.host) == 0)
-                sum += g->config.in_flight(k, g->config.arg);
-        }
-        if (sum > sample->in_flight) {
-            sample->in_flight = sum;
-            sample->host = it->url.host;
+        uint64_t *sum = &sums[g->host[i]];
+        *sum += g->config.in_flight(i, g->config.arg);
+        if (*sum > sample->in_flight) {
+            sample->in_flight = *sum;
+            sample->host = host_of(g, i);
         }
     }
+    free(sums);
 }
 
 static void note(struct gate *g, bool is_paused, int64_t now)
@@ -86,6 +100,7 @@ struct gate *gate_start(const struct gate_config *config)
 
     g->config = *config;
     g->look.on_due = on_look;
+    find_hosts(g);
     watchdog_init(&g->watchdog, config->settings);
     pressure_init(&g->pressure, now);
     loop_timer_set(config->loop, &g->look, now + config->settings->sample_ms * NS_PER_MS);
@@ -103,6 +118,7 @@ void gate_free(struct gate *g)
     if (g == NULL)
         return;
     pressure_done(&g->pressure);
+    free(g->host);
     free(g->pauses);
     free(g);
 }

@@ -68,18 +68,13 @@ static void send_failure(struct runner *r, const char *text)
     send_event(r, &event);
 }
 
-static void send_warning(void *arg, const char *text)
+static void send_warning(const char *text, void *arg)
 {
     Lps__V1__RunnerEvent event = LPS__V1__RUNNER_EVENT__INIT;
 
     event.body_case = LPS__V1__RUNNER_EVENT__BODY_WARNING;
     event.warning = (char *)text;
     send_event(arg, &event);
-}
-
-static void on_warning(const char *text, void *arg)
-{
-    send_warning(arg, text);
 }
 
 static void on_window(const struct metrics_window *w, void *arg)
@@ -101,7 +96,7 @@ static void on_end(void *arg)
 
     char *rest = warnings_rest(r->warnings);
     if (rest != NULL)
-        send_warning(r, rest);
+        send_warning(rest, r);
     free(rest);
     engine_outcome(r->engine, &outcome);
     wire_totals_encode(outcome.totals, plan_n_series(r->plan), &fin.n_totals, &fin.totals);
@@ -220,21 +215,9 @@ static void warn_of_identities(struct runner *r)
             continue;
         char *text =
             xasprintf("the client certificate for %s: %s", r->requests.origins[i].host, doubt);
-        send_warning(r, text);
+        send_warning(text, r);
         free(text);
     }
-}
-
-// What else the client needs to know of the settings.
-static void add_settings(struct runner *r, const Lps__V1__HttpSettings *http,
-                         struct client_net_config *config)
-{
-    config->by_proxy = settings_by_proxy;
-    config->by_proxy_arg = &r->settings;
-    if (http == NULL || http->server_time_header[0] == '\0')
-        return;
-    config->server_time_header = http->server_time_header;
-    config->server_time_format = (enum server_timing_format)http->server_time_format;
 }
 
 static struct engine *start_engine(struct runner *r, const Lps__V1__RunnerStart *start, char *why,
@@ -255,12 +238,11 @@ static struct engine *start_engine(struct runner *r, const Lps__V1__RunnerStart 
         .k_origin_ns = start->k_origin_ns,
         .drain_ns = start->drain_ms * NS_PER_MS,
         .on_window = on_window,
-        .on_warning = on_warning,
+        .on_warning = send_warning,
         .on_end = on_end,
         .arg = r};
 
     settings_fill(&r->settings, &config.client);
-    add_settings(r, start->http, &config.client);
     return engine_start(&config, why, size);
 }
 

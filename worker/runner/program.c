@@ -102,12 +102,6 @@ static void add_secret(struct program *p, const char *text, size_t len)
     p->secrets[p->n_secrets++] = (struct program_secret){xstrndup(text, len), len};
 }
 
-static bool is_secret_header(const char *name)
-{
-    return strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "Proxy-Authorization") == 0 ||
-           strcasecmp(name, "Cookie") == 0;
-}
-
 // Once what is known of them is folded.
 static void find_secrets_of_series(struct program *p, const struct program_series *s)
 {
@@ -118,7 +112,7 @@ static void find_secrets_of_series(struct program *p, const struct program_serie
         add_secret(p, it->certificate_password, strlen(it->certificate_password));
     for (size_t i = 0; i < it->n_headers; i++) {
         const struct tmpl *t = s->pieces[PROGRAM_FIELDS + i];
-        if (!is_secret_header(it->headers[i].name) || !tmpl_is_constant(t))
+        if (!plan_is_secret_header(it->headers[i].name) || !tmpl_is_constant(t))
             continue;
         const char *value = tmpl_text(t, &len);
         const char *blank = memchr(value, ' ', len);
@@ -302,9 +296,12 @@ bool program_parts(const struct program *p, uint32_t series, struct request_part
     return p->series[series].is_constant;
 }
 
-bool program_is_plain(const struct program *p, uint32_t series)
+bool program_needs_sessions(const struct program *p, uint32_t first, size_t n)
 {
-    return p->series[series].is_plain;
+    for (size_t i = 0; i < n; i++)
+        if (!p->series[first + i].is_plain)
+            return true;
+    return false;
 }
 
 bool program_reads_metrics(const struct program *p)

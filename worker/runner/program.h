@@ -30,8 +30,8 @@ void program_free(struct program *p); // NULL is fine
 // Of a series whose request is the same each time: true and what it is made of, borrowed from p.
 // Otherwise what is known of it (url but for its target, version), for the origin.
 bool program_parts(const struct program *p, uint32_t series, struct request_parts *ret_parts);
-// Whether its requests are all that there is to a series: it needs no session.
-bool program_is_plain(const struct program *p, uint32_t series);
+// Whether any of n series from first on needs a session: there is more to it than its requests.
+bool program_needs_sessions(const struct program *p, uint32_t first, size_t n);
 // Whether something reads ${Metrics...}, and what it shall find there (JSON; any thread).
 bool program_reads_metrics(const struct program *p);
 void program_set_metrics(struct program *p, const char *json, size_t len);

@@ -99,17 +99,12 @@ static int take_target(const struct program_series *s, struct program_render *r,
 static int take_method(const struct program_series *s, const struct program_render *r,
                        const char **ret_method, char *why, size_t size)
 {
-    static const char *const methods[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
-                                          "DELETE", "CONNECT", "OPTIONS", "TRACE"};
     size_t len;
     const char *text = piece(s, r, PROGRAM_METHOD, &len);
 
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (strlen(methods[i]) != len || strcasecmp(methods[i], text) != 0)
-            continue;
-        *ret_method = methods[i];
+    *ret_method = strlen(text) == len ? plan_method(text) : NULL;
+    if (*ret_method != NULL)
         return 0;
-    }
     snprintf(why, size, "\"%.60s\" is no method", text);
     return -EINVAL;
 }
@@ -126,13 +121,6 @@ static int check_field(const struct program_series *s, size_t i, const char *val
         return -EINVAL;
     }
     return 0;
-}
-
-// RFC 9110 section 9.3; as request_make sends it.
-static bool takes_body(const char *method)
-{
-    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-           strcmp(method, "PATCH") == 0;
 }
 
 // type: of the body, NULL: as the plan says. One that is given replaces the plan's.
@@ -213,7 +201,7 @@ int program_render(const struct program_series *s, const struct program *p, stru
         take_method(s, r, &parts.method, why, size) < 0)
         return -EINVAL;
     parts.url.target = (char *)(uintptr_t)target;
-    if (!takes_body(parts.method))
+    if (!request_takes_body(parts.method))
         kind = PLAN_PAYLOAD_NONE;
     if (kind == PLAN_PAYLOAD_RAW) {
         parts.body = piece(s, r, s->payload, &parts.body_len);

@@ -19,7 +19,7 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-static bool takes_body(const char *method)
+bool request_takes_body(const char *method)
 {
     return is_one_of(method, (const char *const[]){"POST", "PUT", "PATCH", NULL});
 }
@@ -51,7 +51,7 @@ struct request_origin request_origin_of(const struct request_parts *parts,
         .host = parts->url.host,
         .port = parts->url.port,
         .tls = parts->url.tls,
-        .may_http2 = parts->version == PLAN_VERSION_2 && (parts->url.tls || parts->h2c),
+        .may_http2 = plan_may_http2(parts->version, parts->url.tls, parts->h2c),
         .certificate = parts->certificate != NULL ? parts->certificate : "",
         .password = parts->password,
         .by_proxy = by_proxy != NULL && by_proxy(parts->url.host, arg),
@@ -80,21 +80,6 @@ static uint32_t intern_origin(struct request_set *set, const struct request_orig
     set->origins = xreallocarray(set->origins, set->n_origins + 1, sizeof *set->origins);
     set->origins[set->n_origins] = *wanted;
     return set->n_origins++;
-}
-
-static bool connection_says(const struct request_parts *p, const char *option)
-{
-    for (size_t i = 0; i < p->n_fields; i++)
-        if (strcasecmp(p->fields[i].name, "Connection") == 0 &&
-            strcasestr(p->fields[i].value, option) != NULL)
-            return true;
-    return false;
-}
-
-static bool says_close(const struct request_parts *p)
-{
-    return connection_says(p, "close") ||
-           (p->version == PLAN_VERSION_1_0 && !connection_says(p, "keep-alive"));
 }
 
 static void put_fields(struct buf *b, const struct request_parts *p, const char *cookie)
@@ -134,7 +119,7 @@ static void render_http1(struct request *r, const char *cookie, bool absolute, s
     buf_puts(&b, host != NULL ? host : p->url.authority);
     buf_puts(&b, "\r\n");
     put_fields(&b, p, cookie);
-    if (takes_body(p->method))
+    if (request_takes_body(p->method))
         buf_printf(&b, "Content-Length: %zu\r\n", body_len);
     buf_puts(&b, "\r\n");
     r->head_len = b.len;
@@ -207,7 +192,7 @@ static void render_http2(struct request *r, const char *cookie, size_t body_len)
     add_field(r, ":scheme", p->url.tls ? "https" : "http");
     add_field(r, ":authority", host != NULL ? host : p->url.authority);
     add_field(r, ":path", p->url.target);
-    if (takes_body(p->method)) {
+    if (request_takes_body(p->method)) {
         snprintf(name, LENGTH_DIGITS, "%zu", body_len);
         add_field(r, "content-length", name);
         name += LENGTH_DIGITS;
@@ -231,7 +216,7 @@ static void render_http2(struct request *r, const char *cookie, size_t body_len)
 void request_make(struct request *r, const struct request_parts *parts, const char *cookie,
                   const struct request_origin *origin, uint32_t origin_id)
 {
-    size_t body_len = takes_body(parts->method) ? parts->body_len : 0;
+    size_t body_len = request_takes_body(parts->method) ? parts->body_len : 0;
     // TLS and prior knowledge need a tunnel; in one a request looks as without a proxy.
     bool absolute = origin->by_proxy && !origin->tls && !origin->may_http2;
 
@@ -242,7 +227,7 @@ void request_make(struct request *r, const struct request_parts *parts, const ch
     r->origin = origin_id;
     r->is_head = strcmp(parts->method, "HEAD") == 0;
     r->is_idempotent = is_idempotent(parts->method);
-    r->says_close = says_close(parts);
+    r->says_close = !plan_keeps_connection(parts->version, parts->fields, parts->n_fields);
 }
 
 void request_done(struct request *r)

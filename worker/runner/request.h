@@ -65,6 +65,8 @@ struct request {
 void request_make(struct request *r, const struct request_parts *parts, const char *cookie,
                   const struct request_origin *origin, uint32_t origin_id);
 void request_done(struct request *r);
+// Whether a request of this method has a body, in upper case: POST, PUT and PATCH.
+bool request_takes_body(const char *method);
 
 struct request_file {
     char sha256[65]; // hex

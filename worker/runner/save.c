@@ -1,15 +1,15 @@
 #include "worker/runner/save.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/clock.h"
+#include "common/file.h"
+#include "common/mime.h"
 
 static bool is_due(struct program_series *s, int64_t now_ns)
 {
@@ -32,12 +32,9 @@ static const char *extension(const struct answer *a)
     };
     const char *type = answer_find(a, "Content-Type");
 
-    for (size_t i = 0; type != NULL && i < sizeof known / sizeof *known; i++) {
-        size_t len = strlen(known[i].type);
-        if (strncasecmp(type, known[i].type, len) == 0 &&
-            (type[len] == '\0' || strchr("; \t", type[len]) != NULL))
+    for (size_t i = 0; type != NULL && i < sizeof known / sizeof *known; i++)
+        if (mime_is(type, known[i].type))
             return known[i].extension;
-    }
     return ".bin";
 }
 
@@ -65,30 +62,6 @@ static char *file_name(const struct program *p, const struct request_parts *part
     return name;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0)
-            return -errno;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return 0;
-}
-
-static int save(const char *path, const struct answer *a)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return -errno;
-    int r = write_all(fd, a->body.data, a->body.len);
-    if (close(fd) < 0 && r == 0)
-        r = -errno;
-    return r;
-}
-
 void save_answer(const struct program *p, struct program_series *s,
                  const struct request_parts *parts, const struct answer *answer, int64_t now_ns)
 {
@@ -96,7 +69,9 @@ void save_answer(const struct program *p, struct program_series *s,
         return;
     char *name = file_name(p, parts, answer);
     char *path = xasprintf("%s/%s", s->save_directory, name);
-    int r = mkdir(s->save_directory, 0700) < 0 && errno != EEXIST ? -errno : save(path, answer);
+    int r = mkdir(s->save_directory, 0700) < 0 && errno != EEXIST
+                ? -errno
+                : file_create(path, 0600, answer->body.data, answer->body.len);
     if (r < 0 && !atomic_exchange(&s->has_save_warning, true)) {
         char *text = xasprintf("an answer cannot be saved as %s: %s", path, strerror(-r));
         program_warn(p, text);

@@ -79,6 +79,10 @@ void session_send(struct session *s, struct exchange *x)
 {
     const struct program_series *ps = &s->program->series[x->series];
 
+    if (ps->is_plain) {
+        client_send(s->client, x);
+        return;
+    }
     session_run_hooks(s, &ps->request_before);
     if (ps->request_skip_if != NULL && expr_is_true(ps->request_skip_if, session_env(s)))
         slot_skip(s, x);

@@ -21,7 +21,8 @@ bool session_enter(struct session *s, uint32_t series);
 void session_leave(struct session *s, uint32_t series); // its hooks; not after one that was skipped
 
 // One request slot: hooks, skipIf, attempts with captures and retries, hooks. x as for client_send,
-// whose place this takes; x->on_done comes when the slot is over, never before this returns. ok:
+// whose place this takes, and which it comes to where the series needs no session; else x->on_done
+// comes when the slot is over, never before this returns. ok:
 // the last attempt had a whole answer; also where the slot was skipped (x->is_skipped).
 void session_send(struct session *s, struct exchange *x);
 

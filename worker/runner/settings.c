@@ -137,4 +137,10 @@ void settings_fill(const struct settings *s, struct client_net_config *config)
     config->conn.proxy_port = s->proxy_port;
     config->conn.sources = s->sources;
     config->conn.n_sources = s->n_sources;
+    config->by_proxy = settings_by_proxy;
+    config->by_proxy_arg = s;
+    if (http->server_time_header[0] != '\0') {
+        config->server_time_header = http->server_time_header;
+        config->server_time_format = (enum server_timing_format)http->server_time_format;
+    }
 }

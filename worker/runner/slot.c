@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
+#include "common/mime.h"
 #include "worker/runner/channel.h"
 #include "worker/runner/save.h"
 
@@ -252,24 +252,14 @@ static void on_page(struct page *page)
         attempt_over(slot);
 }
 
-static bool is_html(const struct answer *a)
-{
-    const char *type = answer_find(a, "Content-Type");
-    size_t len = strlen("text/html");
-
-    if (type == NULL)
-        return false;
-    type += strspn(type, " \t");
-    return strncasecmp(type, "text/html", len) == 0 &&
-           (type[len] == '\0' || strchr("; \t", type[len]) != NULL);
-}
-
 static bool on_answer(struct exchange *x, unsigned status)
 {
     struct slot *slot = x->owner;
     const struct answer *a = &slot->answer;
+    const char *type = answer_find(a, "Content-Type");
 
-    if (status < 200 || status > 299 || !is_html(a) || a->body.len == 0)
+    if (status < 200 || status > 299 || type == NULL || !mime_is(type, "text/html") ||
+        a->body.len == 0)
         return false;
     return page_fetch(&slot->page, &slot->parts, x->series, a->body.data, a->body.len);
 }

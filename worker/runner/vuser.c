@@ -106,7 +106,7 @@ static inline void send_one(struct task *t, struct exchange *x)
 
     t->n_sent++;
     t->n_in_flight++;
-    if (v->session == NULL || program_is_plain(v->env->program, t->series))
+    if (v->session == NULL)
         client_send(&v->client, x);
     else
         session_send(v->session, x);
@@ -298,9 +298,7 @@ void vuser_begin_round(struct vuser_env *env, const struct plan_round *round, ui
     env->round = round;
     env->first_series = first_series;
     env->first_stream = first_stream;
-    env->has_sessions = false;
-    for (uint32_t i = 0; i < round->n_iterations; i++)
-        env->has_sessions |= !program_is_plain(env->program, first_series + i);
+    env->has_sessions = program_needs_sessions(env->program, first_series, round->n_iterations);
 }
 
 void vuser_start(struct vuser_env *env, uint32_t index, int64_t due_ns)

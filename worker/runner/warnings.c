@@ -9,7 +9,7 @@
 
 struct warnings {
     struct loop *main;
-    void (*tell)(void *arg, const char *text);
+    void (*tell)(const char *text, void *arg);
     void *arg;
     pthread_mutex_t lock;
     char *seen[WARNINGS_MAX];
@@ -23,7 +23,7 @@ struct told {
     char *text;
 };
 
-struct warnings *warnings_new(struct loop *main, void (*tell)(void *arg, const char *text),
+struct warnings *warnings_new(struct loop *main, void (*tell)(const char *text, void *arg),
                               void *arg)
 {
     struct warnings *w = xcalloc(1, sizeof *w);
@@ -49,7 +49,7 @@ static void on_told(struct loop_post *post)
 {
     struct told *told = container_of(post, struct told, post);
 
-    told->warnings->tell(told->warnings->arg, told->text);
+    told->warnings->tell(told->text, told->warnings->arg);
     free(told->text);
     free(told);
 }

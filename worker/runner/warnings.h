@@ -10,7 +10,7 @@
 struct warnings;
 
 // tell: on the main thread, with a text that is borrowed.
-struct warnings *warnings_new(struct loop *main, void (*tell)(void *arg, const char *text),
+struct warnings *warnings_new(struct loop *main, void (*tell)(const char *text, void *arg),
                               void *arg);
 // After all threads have ended.
 void warnings_free(struct warnings *w);
