@@ -52,6 +52,8 @@ function serve(name) {
                 setTimeout(() => reply(+arg, { location: to }, "elsewhere"), +query.get("after"));
             } else if (path === "hang")
                 res.on("close", () => fs.writeSync(out, JSON.stringify([name, "closed", "", "", "", 0, {}]) + "\\n"));
+            else if (path === "page")
+                reply(200, { "content-type": "text/html" }, "<img src=image>");
             else if (path === "coded") {
                 const text = JSON.stringify({ word: "undone" });
                 reply(200, { "content-type": "application/json", "content-encoding": arg === "raw" ? "deflate" : arg },
@@ -324,6 +326,17 @@ def encodings_are_undone_where_a_body_is_read(t):
                                  get(f"{base}/echo/${{seen.Body.word}}", more))
             assert servers.seen()[-1].url == "/echo/undone", (name, coding, servers.seen()[-1])
             assert totals["completed"] == 2, (name, totals)
+
+
+@test
+def what_a_page_names_is_where_redirects_led(t):
+    servers = Servers(t)
+    for name, (scheme, more) in PROTOCOLS.items():
+        asked = {**more, "downloadHtmlEmbeddedResources": True}
+        totals = servers.run(get(f"{servers.urls[scheme]}/to/302?to=/page/there", asked))
+        assert [s.url for s in servers.seen()[1:]] == ["/page/there", "/page/image"], (name, servers.seen())
+        assert (totals["requests"], totals["completed"]) == (1, 1), (name, totals)
+        assert totals["connections"]["opened"] == 1, (name, totals)
 
 
 @test

@@ -62,7 +62,7 @@ struct exchange {
 
     struct list link; // in the client's waiting or held ones, or among the streams of a channel
     struct client *client;
-    const struct request *out;  // that goes out now
+    const struct request *out;  // that goes out now, or has the answer; also for on_answer
     struct hop *hop;            // cookies and redirects; NULL: not yet needed
     struct channel *channel;    // NULL: waits for one
     int32_t stream;             // HTTP/2

@@ -19,6 +19,7 @@ void hop_reset(struct hop *hop)
 {
     hop_forget_answer(hop);
     plan_url_done(&hop->url);
+    plan_url_done(&hop->before);
     hop->n_followed = 0;
     if (hop->request.cap > KEPT_MAX)
         request_done(&hop->request);
@@ -69,7 +70,8 @@ bool hop_follow(struct hop *hop, const struct request_parts *from, unsigned stat
     if (strcmp(next.url.host, from->url.host) != 0)
         parts.certificate = parts.password = NULL;
     parts.url = next.url;
-    plan_url_done(&hop->url);
+    plan_url_done(&hop->before);
+    hop->before = hop->url;
     hop->url = next.url;
     hop->n_followed++;
     hop_forget_answer(hop);

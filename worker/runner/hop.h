@@ -16,6 +16,7 @@ struct hop {
     struct buf server_time; // of its answer: values of the header that tells it, joined by ", "
     char *location;         // of its answer, the first; NULL: none
     struct plan_url url;    // that a redirect led to
+    struct plan_url before; // where that one was, as somebody may still look at it
     struct plan_header *fields;
     size_t fields_cap;
     int n_followed; // redirects

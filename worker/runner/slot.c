@@ -261,7 +261,7 @@ static bool on_answer(struct exchange *x, unsigned status)
     if (status < 200 || status > 299 || type == NULL || !mime_is(type, "text/html") ||
         a->body.len == 0)
         return false;
-    return page_fetch(&slot->page, &slot->parts, x->series, a->body.data, a->body.len);
+    return page_fetch(&slot->page, &x->out->parts, x->series, a->body.data, a->body.len);
 }
 
 static int prepare(struct slot *slot, char *why, size_t size)
