@@ -54,6 +54,9 @@ void *plan_read_list(struct plan_reader *r, json_t *object, const char *key, siz
                      size_t element_size, plan_read_fn *read, size_t *ret_n);
 // A warning of the source at the place of the walk.
 void plan_warn(struct plan_reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// An entry at the member's value, as jcheck_fail makes it there.
+int plan_fail_at(struct plan_reader *r, json_t *object, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 // found "x", expected what is written: about a value that is wrong.
 int plan_wrong(struct plan_reader *r, const char *text, const char *expected);
 

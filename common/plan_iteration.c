@@ -180,26 +180,16 @@ static void read_open(struct plan_reader *r, json_t *json, struct plan_iteration
     }
 }
 
-static void fail_at(struct plan_reader *r, json_t *json, const char *key, char *text)
-{
-    struct jcheck_place back = jcheck_key(&r->c, plan_key(r, json, key));
-
-    jcheck_fail(&r->c, "%s", text);
-    jcheck_leave(&r->c, back);
-    free(text);
-}
-
 static void check_batches(struct plan_reader *r, json_t *json, const struct plan_iteration *it)
 {
     if (it->request_count > 0 && it->request_count <= it->batch_size)
-        fail_at(r, json, "requestCount",
-                xasprintf("found %" PRIu64 ", expected more than the batch size of %" PRIu64,
-                          it->request_count, it->batch_size));
+        plan_fail_at(r, json, "requestCount",
+                     "found %" PRIu64 ", expected more than the batch size of %" PRIu64,
+                     it->request_count, it->batch_size);
     if (it->duration_s > 0 && it->duration_s * 1000 <= it->cool_down_ms)
-        fail_at(r, json, "duration",
-                xasprintf("found %" PRIu64 " s, expected more than the cool-down time of %" PRIu64
-                          " ms",
-                          it->duration_s, it->cool_down_ms));
+        plan_fail_at(r, json, "duration",
+                     "found %" PRIu64 " s, expected more than the cool-down time of %" PRIu64 " ms",
+                     it->duration_s, it->cool_down_ms);
 }
 
 // A number, or the ends of what is chosen from.

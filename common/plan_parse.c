@@ -52,9 +52,7 @@ static void check_own_name(struct plan_reader *r, json_t *json, const char *name
     for (size_t i = 0; i + 1 < round->n_iterations; i++) {
         if (round->iterations[i].name == NULL || !same(name, round->iterations[i].name))
             continue;
-        struct jcheck_place back = jcheck_key(&r->c, plan_key(r, json, "name"));
-        jcheck_fail(&r->c, "found \"%s\" again, expected a name of its own", name);
-        jcheck_leave(&r->c, back);
+        plan_fail_at(r, json, "name", "found \"%s\" again, expected a name of its own", name);
         return;
     }
 }
@@ -349,9 +347,7 @@ static void check_round_name(struct plan_reader *r, json_t *json, struct selecti
     for (size_t i = 0; i + 1 < names->n_there; i++) {
         if (!same(name, names->there[i]))
             continue;
-        struct jcheck_place back = jcheck_key(&r->c, plan_key(r, json, "name"));
-        jcheck_fail(&r->c, "found \"%s\" again, expected a name of its own", name);
-        jcheck_leave(&r->c, back);
+        plan_fail_at(r, json, "name", "found \"%s\" again, expected a name of its own", name);
         return;
     }
 }

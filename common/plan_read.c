@@ -220,6 +220,20 @@ void plan_warn(struct plan_reader *r, const char *fmt, ...)
     free(text);
 }
 
+int plan_fail_at(struct plan_reader *r, json_t *object, const char *key, const char *fmt, ...)
+{
+    struct jcheck_place back = jcheck_key(&r->c, plan_key(r, object, key));
+    va_list ap;
+
+    va_start(ap, fmt);
+    char *text = xvasprintf(fmt, ap);
+    va_end(ap);
+    int result = jcheck_fail(&r->c, "%s", text);
+    free(text);
+    jcheck_leave(&r->c, back);
+    return result;
+}
+
 int plan_wrong(struct plan_reader *r, const char *text, const char *expected)
 {
     json_t *json = json_string(text);
@@ -343,7 +357,6 @@ char *plan_read_regex(struct plan_reader *r, json_t *object, const char *key)
 {
     char *text = plan_read_text(r, object, key, REGEX_BYTES_MAX, false), why[300];
     struct regex *regex;
-    struct jcheck_place back;
 
     if (text == NULL)
         return NULL;
@@ -351,9 +364,7 @@ char *plan_read_regex(struct plan_reader *r, json_t *object, const char *key)
         regex_free(regex);
         return text;
     }
-    back = jcheck_key(&r->c, plan_key(r, object, key));
-    jcheck_fail(&r->c, "%s", why);
-    jcheck_leave(&r->c, back);
+    plan_fail_at(r, object, key, "%s", why);
     free(text);
     return NULL;
 }

@@ -192,11 +192,8 @@ static void read_version(struct plan_reader *r, json_t *request, struct plan_ite
         why = "an URL with https://, expected http://";
     else if (it->h2c && it->version != PLAN_VERSION_2 && it->version != PLAN_VERSION_UNDEFINED)
         why = "a version below 2.0, expected 2.0";
-    if (why != NULL) {
-        struct jcheck_place back = jcheck_key(&r->c, plan_key(r, request, "supportH2C"));
-        jcheck_fail(&r->c, "found true and %s", why);
-        jcheck_leave(&r->c, back);
-    }
+    if (why != NULL)
+        plan_fail_at(r, request, "supportH2C", "found true and %s", why);
 }
 
 static void check_extension(struct plan_reader *r, json_t *request, const char *key,
@@ -218,7 +215,6 @@ static void read_certificate(struct plan_reader *r, json_t *request, struct plan
 {
     const char *key = r->source != NULL ? "clientCertificatePath" : "clientCertificate";
     bool has = plan_find(r, request, key) != NULL;
-    struct jcheck_place back;
     char *path = NULL;
 
     it->certificate_password =
@@ -228,16 +224,12 @@ static void read_certificate(struct plan_reader *r, json_t *request, struct plan
     if (r->source != NULL && path != NULL && it->certificate[0] != '\0')
         check_extension(r, request, key, path);
     free(path);
-    if (it->certificate[0] != '\0' && it->url.text != NULL && !it->url.tls) {
-        back = jcheck_key(&r->c, plan_key(r, request, key));
-        jcheck_fail(&r->c, "found a certificate and an URL with http://, expected https://");
-        jcheck_leave(&r->c, back);
-    }
-    if (it->certificate_password != NULL && !has) {
-        back = jcheck_key(&r->c, plan_key(r, request, "clientCertificatePassword"));
-        jcheck_fail(&r->c, "found a password without a certificate");
-        jcheck_leave(&r->c, back);
-    }
+    if (it->certificate[0] != '\0' && it->url.text != NULL && !it->url.tls)
+        plan_fail_at(r, request, key,
+                     "found a certificate and an URL with http://, expected https://");
+    if (it->certificate_password != NULL && !has)
+        plan_fail_at(r, request, "clientCertificatePassword",
+                     "found a password without a certificate");
 }
 
 void plan_read_request(struct plan_reader *r, json_t *request, struct plan_iteration *it)

@@ -23,13 +23,10 @@ static char *read_checked(struct plan_reader *r, json_t *json, const char *key,
                           void *out)
 {
     char *text = plan_read_text(r, json, key, RULE_BYTES_MAX, false), why[300];
-    struct jcheck_place back;
 
     if (text == NULL || check(text, out, why, sizeof why) == 0)
         return text;
-    back = jcheck_key(&r->c, plan_key(r, json, key));
-    jcheck_fail(&r->c, "%s", why);
-    jcheck_leave(&r->c, back);
+    plan_fail_at(r, json, key, "%s", why);
     free(text);
     return NULL;
 }
@@ -97,12 +94,9 @@ static void read_delays(struct plan_reader *r, json_t *json, struct plan_retry *
         jcheck_fail_key(&r->c, key, "found \"%s\", expected none with the strategy Fixed", key);
     else if (has_max)
         retry->max_delay_ms = plan_read_count(r, json, "maxDelayInMs", 1, PLAN_DELAY_MAX_MS, 0);
-    if (retry->max_delay_ms > 0 && retry->max_delay_ms < retry->delay_ms) {
-        struct jcheck_place back = jcheck_key(&r->c, key);
-        jcheck_fail(&r->c, "found %llu, expected at least the delay of %llu ms",
-                    (unsigned long long)retry->max_delay_ms, (unsigned long long)retry->delay_ms);
-        jcheck_leave(&r->c, back);
-    }
+    if (retry->max_delay_ms > 0 && retry->max_delay_ms < retry->delay_ms)
+        plan_fail_at(r, json, key, "found %llu, expected at least the delay of %llu ms",
+                     (unsigned long long)retry->max_delay_ms, (unsigned long long)retry->delay_ms);
 }
 
 void plan_read_retry(struct plan_reader *r, json_t *request, struct plan_iteration *it)
