@@ -7,6 +7,7 @@
 #include "common/plan.h"
 #include "common/plan_source.h"
 #include "common/script/env.h"
+#include "common/script/tmpl.h"
 
 #define PLAN_N_OF(array) (sizeof(array) / sizeof(array)[0])
 
@@ -68,6 +69,9 @@ char *plan_setup(struct plan_reader *r, const json_t *json, bool may_be_secret);
 // Of text that is a template, into *ret_text. 0, or -EINVAL with an entry (unless is_quiet).
 int plan_render(struct plan_reader *r, const char *text, size_t len, bool may_be_secret,
                 bool is_quiet, char **ret_text);
+// The first of the plan's secret variables that it names; NULL: none.
+const char *plan_find_secret(const struct plan *plan, const struct tmpl *tmpl);
+bool plan_is_secret_variable(const struct plan *plan, const char *name);
 // Whether text is a template; else an entry, which quotes nothing where it is secret. The files
 // that it reads go into the plan.
 int plan_check_template(struct plan_reader *r, const char *text, bool is_secret);

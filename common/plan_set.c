@@ -63,37 +63,18 @@ static void read_variable(struct plan_reader *r, json_t *json, struct plan_varia
     v->regex = plan_read_regex(r, json, "regex");
 }
 
-struct name_search {
-    const struct plan *plan;
-    const char *self;
-    bool is_secret;
-};
-
-static void look_at_name(void *arg, const char *name, bool is_store, bool is_global)
-{
-    struct name_search *search = arg;
-
-    (void)is_store;
-    (void)is_global;
-    for (size_t i = 0; name != NULL && i < search->plan->n_variables; i++)
-        if (search->plan->variables[i].is_secret &&
-            strcmp(search->plan->variables[i].name, name) == 0)
-            search->is_secret = true;
-}
-
 // So is one that takes the place of a secret one, or is made from one.
 static bool is_secret(const struct plan *plan, const struct plan_variable *v)
 {
-    struct name_search search = {.plan = plan};
+    bool is = v->is_secret || plan_is_secret_variable(plan, v->name);
     struct tmpl_error error;
     struct tmpl *tmpl;
 
-    look_at_name(&search, v->name, false, false);
-    if (tmpl_compile(v->value, strlen(v->value), &tmpl, &error) == 0) {
-        tmpl_each_name(tmpl, look_at_name, &search);
+    if (!is && tmpl_compile(v->value, strlen(v->value), &tmpl, &error) == 0) {
+        is = plan_find_secret(plan, tmpl) != NULL;
         tmpl_free(tmpl);
     }
-    return search.is_secret || v->is_secret;
+    return is;
 }
 
 static void warn(void *arg, const char *text)
@@ -205,7 +186,7 @@ static char **read_names(struct plan_reader *r, json_t *list)
     return names;
 }
 
-// Those that are asked for in that order, then the others, which are only checked.
+// Those that are asked for in that order, then the others, which are only checked. NULL: none.
 static void read_environments(struct plan_reader *r, json_t *list)
 {
     const struct plan_source *source = r->source;
@@ -246,10 +227,7 @@ void plan_read_variables(struct plan_reader *r, json_t *plan)
     if (r->source == NULL)
         return;
     list = plan_enter_list(r, plan, "environments", PLAN_VARIABLES_MAX, &back);
-    if (list != NULL) {
-        read_environments(r, list);
+    read_environments(r, list);
+    if (list != NULL)
         jcheck_leave(&r->c, back);
-    } else {
-        read_environments(r, NULL);
-    }
 }

@@ -10,11 +10,10 @@
 #include "common/script/tmpl.h"
 #include "common/str.h"
 
-static bool is_secret_variable(const struct plan *plan, const char *name)
+bool plan_is_secret_variable(const struct plan *plan, const char *name)
 {
     for (size_t i = 0; i < plan->n_variables; i++)
-        if (plan->variables[i].is_secret && plan->variables[i].name != NULL &&
-            strcmp(plan->variables[i].name, name) == 0)
+        if (plan->variables[i].is_secret && strcmp(plan->variables[i].name, name) == 0)
             return true;
     return false;
 }
@@ -30,8 +29,16 @@ static void look_at_name(void *arg, const char *name, bool is_store, bool is_glo
 
     (void)is_store;
     (void)is_global;
-    if (name != NULL && search->found == NULL && is_secret_variable(search->plan, name))
+    if (name != NULL && search->found == NULL && plan_is_secret_variable(search->plan, name))
         search->found = name;
+}
+
+const char *plan_find_secret(const struct plan *plan, const struct tmpl *tmpl)
+{
+    struct secret_search search = {.plan = plan};
+
+    tmpl_each_name(tmpl, look_at_name, &search);
+    return search.found;
 }
 
 static void keep_problem(void *arg, const char *text)
@@ -54,16 +61,15 @@ static int complain(struct plan_reader *r, const struct tmpl_error *error, bool 
 static int render(struct plan_reader *r, const struct tmpl *tmpl, bool may_be_secret, bool is_quiet,
                   struct buf *out)
 {
-    struct secret_search search = {.plan = r->plan};
+    const char *secret = plan_find_secret(r->plan, tmpl);
     int result = 0;
 
-    tmpl_each_name(tmpl, look_at_name, &search);
-    if (search.found != NULL && !may_be_secret)
+    if (secret != NULL && !may_be_secret)
         return is_quiet ? -EINVAL
                         : jcheck_fail(&r->c,
                                       "found the secret variable \"%s\", expected none in what "
                                       "everybody can see",
-                                      search.found);
+                                      secret);
     r->env.warn = keep_problem;
     tmpl_render(tmpl, &r->env, out);
     r->env.warn = NULL;
@@ -71,8 +77,7 @@ static int render(struct plan_reader *r, const struct tmpl *tmpl, bool may_be_se
         result = -EINVAL;
         if (!is_quiet)
             jcheck_fail(&r->c, "%s",
-                        search.found != NULL ? "found a placeholder that gives nothing"
-                                             : r->problem);
+                        secret != NULL ? "found a placeholder that gives nothing" : r->problem);
     }
     free(r->problem);
     r->problem = NULL;
