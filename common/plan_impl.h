@@ -61,6 +61,10 @@ int plan_fail_at(struct plan_reader *r, json_t *object, const char *key, const c
 // found "x", expected what is written: about a value that is wrong.
 int plan_wrong(struct plan_reader *r, const char *text, const char *expected);
 
+// That there is none of this name, and which of the n was perhaps meant: there is no round "x", did
+// you mean "y"? The caller frees.
+char *plan_none_such(const char *what, const char *name, char *const *names, size_t n);
+
 // The scalar here as text that the caller frees; NULL with an entry: none.
 char *plan_text(struct plan_reader *r, const json_t *json);
 // The same, with the placeholders of a source worked out. NULL without an entry, too: they depend

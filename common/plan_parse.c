@@ -57,13 +57,20 @@ static void check_own_name(struct plan_reader *r, json_t *json, const char *name
     }
 }
 
-// The next of a round's iterations, at the place of the walk.
-static void add_iteration(struct plan_reader *r, json_t *json, struct plan_round *round)
+static struct plan_iteration *append_iteration(struct plan_round *round)
 {
     round->iterations =
         xreallocarray(round->iterations, round->n_iterations + 1, sizeof *round->iterations);
     struct plan_iteration *it = &round->iterations[round->n_iterations++];
     *it = (struct plan_iteration){0};
+    return it;
+}
+
+// The next of a round's iterations, at the place of the walk.
+static void add_iteration(struct plan_reader *r, json_t *json, struct plan_round *round)
+{
+    struct plan_iteration *it = append_iteration(round);
+
     if (jcheck_object(&r->c, json) < 0)
         return;
     plan_read_iteration(r, json, it);
@@ -99,11 +106,7 @@ static void add_global(struct plan_reader *r, size_t i, struct plan_round *round
     r->c.places = here.places;
     jcheck_key(&r->c, "iterations");
     jcheck_index(&r->c, i);
-    round->iterations =
-        xreallocarray(round->iterations, round->n_iterations + 1, sizeof *round->iterations);
-    struct plan_iteration *it = &round->iterations[round->n_iterations++];
-    *it = (struct plan_iteration){0};
-    plan_read_iteration(r, json_array_get(r->globals, i), it);
+    plan_read_iteration(r, json_array_get(r->globals, i), append_iteration(round));
     r->is_global_wrong[i] = r->c.d->n > n_before;
     jcheck_done(&r->c);
     r->c = here;
@@ -120,12 +123,11 @@ static size_t find_global(const struct plan_reader *r, const char *name)
 
 static void no_global(struct plan_reader *r, const char *name)
 {
-    const char *nearest =
-        str_nearest(name, (const char *const *)r->global_names, json_array_size(r->globals));
+    char *text =
+        plan_none_such("global iteration", name, r->global_names, json_array_size(r->globals));
 
-    jcheck_fail(&r->c, "there is no global iteration \"%s\"%s%s%s", name,
-                nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
-                nearest != NULL ? "\"?" : "");
+    jcheck_fail(&r->c, "%s", text);
+    free(text);
 }
 
 static void read_references(struct plan_reader *r, json_t *json, struct plan_round *round)
@@ -279,10 +281,9 @@ static void end_selection(struct plan_reader *r, struct selection *s, const char
     for (size_t i = 0; i < s->n_wanted; i++) {
         if (s->is_met[i])
             continue;
-        const char *nearest = str_nearest(s->wanted[i], (const char *const *)s->there, s->n_there);
-        diag_add(r->c.d, 0, 0, "there is no %s \"%s\"%s%s%s", what, s->wanted[i],
-                 nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
-                 nearest != NULL ? "\"?" : "");
+        char *text = plan_none_such(what, s->wanted[i], s->there, s->n_there);
+        diag_add(r->c.d, 0, 0, "%s", text);
+        free(text);
     }
     for (size_t i = 0; i < s->n_there; i++)
         free(s->there[i]);

@@ -244,6 +244,15 @@ int plan_wrong(struct plan_reader *r, const char *text, const char *expected)
     return -EINVAL;
 }
 
+char *plan_none_such(const char *what, const char *name, char *const *names, size_t n)
+{
+    const char *nearest = str_nearest(name, (const char *const *)names, n);
+
+    return xasprintf("there is no %s \"%s\"%s%s%s", what, name,
+                     nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
+                     nearest != NULL ? "\"?" : "");
+}
+
 char *plan_text(struct plan_reader *r, const json_t *json)
 {
     bool is_scalar = json_is_number(json) || json_is_boolean(json);

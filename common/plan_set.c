@@ -200,10 +200,9 @@ static void read_environments(struct plan_reader *r, json_t *list)
         while (at < n && strcasecmp(names[at], wanted) != 0)
             at++;
         if (at == n) {
-            const char *nearest = str_nearest(wanted, (const char *const *)names, n);
-            plan_warn(r, "there is no environment \"%s\"%s%s%s", wanted,
-                      nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
-                      nearest != NULL ? "\"?" : "");
+            char *text = plan_none_such("environment", wanted, names, n);
+            plan_warn(r, "%s", text);
+            free(text);
         } else if (!is_read[at]) {
             is_read[at] = true;
             read_environment(r, list, at, true);
