@@ -117,6 +117,7 @@ $(B)/unit/runner_test: tests/unit/runner_test_server.c | $(B)/lps-runner
 # What several tests share.
 unit = $(patsubst %,$(B)/unit/%_test,$(1))
 $(call unit,plan plan_request plan_round plan_random plan_language): tests/unit/plan_test_util.c tests/unit/plan_test_util.h
+$(call unit,result result_text): tests/unit/result_test_util.c tests/unit/result_test_util.h
 $(call unit,tls tls_handshake tls_identity conn): tests/unit/tls_test_pair.c tests/unit/tls_test_pair.h
 $(call unit,conf conf_http conf_watchdog conf_file conf_table): tests/unit/conf_test_util.c tests/unit/conf_test_util.h
 $(call unit,cluster cluster_table cluster_submission cluster_window): \
