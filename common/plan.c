@@ -71,7 +71,7 @@ static void request_done(struct plan_iteration *it)
     }
 }
 
-void plan_iteration_done(struct plan_iteration *it)
+static void iteration_done(struct plan_iteration *it)
 {
     free(it->name);
     free(it->ramp);
@@ -81,13 +81,12 @@ void plan_iteration_done(struct plan_iteration *it)
     rules_free(it->failure, it->n_failure);
     rules_free(it->termination, it->n_termination);
     request_done(it);
-    *it = (struct plan_iteration){0};
 }
 
 void plan_round_done(struct plan_round *round)
 {
     for (size_t i = 0; i < round->n_iterations; i++)
-        plan_iteration_done(&round->iterations[i]);
+        iteration_done(&round->iterations[i]);
     free(round->iterations);
     free(round->stages);
     free(round->name);

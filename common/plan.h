@@ -5,12 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 #include "common/diag.h"
-#include "common/jcheck.h"
 #include "common/script/value.h"
-#include "common/yaml.h"
 
 #define PLAN_BYTES_MAX      (256 * 1024)       // canonical JSON
 #define PLAN_FILES_MAX      (32 * 1024 * 1024) // content of all files together
@@ -217,10 +213,6 @@ struct plan {
 // "supportH2C","clientCertificate","clientCertificatePassword","headers":{name: value or
 // [values]},"payload":{"raw"} or {"file"}}}]}]}; docs/plan.md has types, ranges and defaults.
 int plan_parse(const char *text, size_t len, struct diag *d, struct plan **ret_plan);
-// The same of JSON that somebody has parsed and may have changed; the places are those of a YAML
-// text, NULL: looked up in the JSON text (which may be empty). json is borrowed.
-int plan_parse_json(json_t *json, const char *text, size_t len, const struct places *places,
-                    struct diag *d, struct plan **ret_plan);
 void plan_free(struct plan *plan);
 // Canonical JSON: one spelling, defaults written out, keys sorted, compact; parses again to an
 // equal plan. The caller frees.

@@ -123,7 +123,6 @@ char *plan_read_base(struct plan_reader *r, json_t *round);
 void plan_read_url(struct plan_reader *r, json_t *request, struct plan_url *url);
 void plan_read_retry(struct plan_reader *r, json_t *request, struct plan_iteration *it);
 void plan_read_capture(struct plan_reader *r, json_t *request, struct plan_iteration *it);
-void plan_iteration_done(struct plan_iteration *it);
 void plan_round_done(struct plan_round *round);
 void plan_variable_done(struct plan_variable *v);
 // Reads beyond the first n are forgotten.

@@ -523,22 +523,15 @@ static int parse(struct plan_reader *r, json_t *json, const char *text, size_t l
 
 int plan_parse(const char *text, size_t len, struct diag *d, struct plan **ret_plan)
 {
+    struct plan_reader r = {0};
     json_t *json;
 
-    int r = jtext_parse(text, len, d, &json);
-    if (r < 0)
-        return r;
-    r = plan_parse_json(json, text, len, NULL, d, ret_plan);
+    int result = jtext_parse(text, len, d, &json);
+    if (result < 0)
+        return result;
+    result = parse(&r, json, text, len, NULL, d, ret_plan);
     json_decref(json);
-    return r;
-}
-
-int plan_parse_json(json_t *json, const char *text, size_t len, const struct places *places,
-                    struct diag *d, struct plan **ret_plan)
-{
-    struct plan_reader r = {0};
-
-    return parse(&r, json, text, len, places, d, ret_plan);
+    return result;
 }
 
 int plan_parse_source(json_t *json, const char *text, size_t len, const struct places *places,
