@@ -361,20 +361,27 @@ static void write_totals(struct pen *p, const json_t *result, bool is_cluster)
     write_transfer(p, totals);
 }
 
+// A service latency of a row; "-" where nothing completed.
+static struct number service_of(const json_t *row, const char *member)
+{
+    const json_t *service = json_object_get(json_object_get(row, "latencyUs"), "service");
+    struct number out = {"-"};
+
+    if (service != NULL)
+        str_us(count_at(service, member), out.text, sizeof out.text);
+    return out;
+}
+
 static void write_host(struct pen *p, const json_t *h, int host_width)
 {
-    const json_t *service = json_object_get(json_object_get(h, "latencyUs"), "service");
-    char *host = str_clean(text_at(h, "host"), HOST_WIDTH), p50[32] = "-", p99[32] = "-";
+    char *host = str_clean(text_at(h, "host"), HOST_WIDTH);
     double errors = number_at(h, "errors");
 
-    if (service != NULL) {
-        str_us(count_at(service, "p50"), p50, sizeof p50);
-        str_us(count_at(service, "p99"), p99, sizeof p99);
-    }
     put(p, NULL, "%*s%-*s%12s", MARGIN, "", host_width, host,
         grouped(number_at(h, "requests")).text);
     put(p, errors > 0 ? RED : NULL, "%10s", grouped(errors).text);
-    put(p, NULL, "%11s/s%8s%8s", rate_of(number_at(h, "ratePerSecond")).text, p50, p99);
+    put(p, NULL, "%11s/s%8s%8s", rate_of(number_at(h, "ratePerSecond")).text,
+        service_of(h, "p50").text, service_of(h, "p99").text);
     end_line(p);
     free(host);
 }
@@ -413,22 +420,16 @@ static const char *colour_of(const char *status)
 
 static void write_iteration(struct pen *p, const json_t *s, int width)
 {
-    const json_t *service = json_object_get(json_object_get(s, "latencyUs"), "service");
-    char p50[32] = "-", p99[32] = "-";
     char *name = xasprintf("%s/%s", text_at(s, "round"), text_at(s, "iteration"));
     char *clean = str_clean(name, (size_t)width);
     double errors = number_at(s, "errors");
 
-    if (service != NULL) {
-        str_us(count_at(service, "p50"), p50, sizeof p50);
-        str_us(count_at(service, "p99"), p99, sizeof p99);
-    }
     put(p, NULL, "%*s%-*s  ", MARGIN, "", width + (int)strlen(clean) - columns_of(clean), clean);
     put(p, colour_of(text_at(s, "status")), "%-11s",
         text_at(s, "status")[0] != '\0' ? text_at(s, "status") : "-");
     put(p, NULL, "%12s", grouped(number_at(s, "requests")).text);
     put(p, errors > 0 ? RED : NULL, "%10s", grouped(errors).text);
-    put(p, NULL, "%8s%8s", p50, p99);
+    put(p, NULL, "%8s%8s", service_of(s, "p50").text, service_of(s, "p99").text);
     end_line(p);
     free(clean);
     free(name);
