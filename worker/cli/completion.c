@@ -6,11 +6,6 @@
 
 #include "worker/cli/options.h"
 
-static bool is_shown(const struct options_row *row, enum options_command c)
-{
-    return row->doc != NULL && (row->commands & (1u << c)) != 0;
-}
-
 static bool is_file(const struct options_row *row)
 {
     return row->arg != NULL && (strcmp(row->arg, "FILE") == 0 || strcmp(row->arg, "PATH") == 0);
@@ -24,7 +19,7 @@ static void put_spellings(struct buf *out, enum options_command c, bool only_fil
 
     for (enum options_id id = 1; id < OPTIONS__COUNT; id++) {
         const struct options_row *row = options_row(id);
-        if (!is_shown(row, c) || (only_files && !is_file(row)))
+        if (!options_is_shown(id, c) || (only_files && !is_file(row)))
             continue;
         for (size_t i = 0; i < OPTIONS_SPELLINGS_MAX && row->spelling[i] != NULL; i++) {
             // A '?' would be a pattern.
@@ -147,7 +142,7 @@ static void put_fish(struct buf *out)
             buf_puts(out, "\n");
         }
         for (enum options_id id = 1; id < OPTIONS__COUNT; id++)
-            if (is_shown(options_row(id), c))
+            if (options_is_shown(id, c))
                 put_fish_option(out, options_row(id), condition);
         free(condition);
         free(first);

@@ -39,13 +39,6 @@ static char *limits(const struct options_row *row)
     return buf_take(&b);
 }
 
-static bool is_shown(enum options_id id, enum options_command command)
-{
-    const struct options_row *row = options_row(id);
-
-    return row->doc != NULL && (row->commands & (1u << command)) != 0;
-}
-
 // The caller frees.
 static char *doc_of(const struct options_row *row, enum options_command command)
 {
@@ -108,7 +101,7 @@ void help_command(enum options_command command, struct buf *out)
         put_commands(out);
     buf_puts(out, "\nOptions:\n");
     for (enum options_id id = 1; id < OPTIONS__COUNT; id++)
-        if (is_shown(id, command))
+        if (options_is_shown(id, command))
             put_option(out, options_row(id), command);
     if (command == OPTIONS_TEST)
         buf_puts(out,
@@ -174,7 +167,7 @@ void help_mdoc(struct buf *out)
         put_mdoc_text(out, row->doc);
         buf_puts(out, ".Bl -tag -width Ds\n");
         for (enum options_id id = 1; id < OPTIONS__COUNT; id++)
-            if (is_shown(id, c))
+            if (options_is_shown(id, c))
                 put_mdoc_option(out, options_row(id), c);
         buf_puts(out, ".El\n");
     }

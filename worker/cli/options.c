@@ -20,6 +20,13 @@ const char *options_text(const struct options *o, enum options_id id, const char
     return o->value[id].n > 0 ? o->value[id].text[0] : fallback;
 }
 
+bool options_is_shown(enum options_id id, enum options_command command)
+{
+    const struct options_row *row = options_row(id);
+
+    return row->doc != NULL && (row->commands & (1u << command)) != 0;
+}
+
 bool options_is_help(const struct options *o)
 {
     return options_given(o, OPTIONS_HELP) || options_given(o, OPTIONS_VERSION) ||

@@ -219,5 +219,7 @@ bool options_parse_real(const char *text, double *ret_value);
 // --help or its like: nothing else is to be done.
 bool options_is_help(const struct options *o);
 bool options_given(const struct options *o, enum options_id id);
+// Whether help, man page and completion of the command name the option.
+bool options_is_shown(enum options_id id, enum options_command command);
 // The first value, or fallback when not given.
 const char *options_text(const struct options *o, enum options_id id, const char *fallback);
