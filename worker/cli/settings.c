@@ -12,8 +12,6 @@
 #include "common/str.h"
 #include "worker/cli/screen.h"
 
-#define KEYS_MAX 32 // of a command
-
 // Who reads a section.
 #define MASTER "lps-masterd"
 #define WORKER "lps-workerd"
@@ -103,11 +101,11 @@ static void say_how_to_apply(const char *path, const char *daemons, bool reloada
 static int edit(const struct options *o, const char *path, struct diag *d)
 {
     const char *section = sections[o->command].section;
-    const char *keys[KEYS_MAX], *values[KEYS_MAX];
+    const char *keys[N_EDITABLE], *values[N_EDITABLE];
     bool reloadable = true, ignored = true;
     size_t n = 0;
 
-    for (size_t i = 0; i < N_EDITABLE && n < KEYS_MAX; i++) {
+    for (size_t i = 0; i < N_EDITABLE; i++) {
         if (!options_given(o, editable[i].option))
             continue;
         const struct conf_row *row = conf_row_find(section, editable[i].key);
