@@ -23,19 +23,17 @@ static int load(const char *path, bool make, bool *ret_yaml, json_t **ret_plan)
     struct diag d = {.file = path};
     struct plan_file file = {0};
 
-    int r = plan_file_is_yaml(path, &d, ret_yaml);
-    if (r == 0)
-        r = plan_file_read(path, &d, &file);
-    if (r == 0)
+    int r = plan_file_read(path, &d, &file);
+    if (r == 0) {
         plan_file_keep_texts(&file);
-    if (make && r == -ENOENT)
-        *ret_plan = json_object();
-    else if (r < 0 && d.n == 0)
-        screen_error("%s: %s", path, strerror(-r));
-    else if (r == 0)
         *ret_plan = make && json_is_null(file.json) ? json_object() : json_incref(file.json);
-    if (make && r == -ENOENT)
+    } else if (make && r == -ENOENT) {
+        *ret_plan = json_object();
         r = 0;
+    } else if (d.n == 0) {
+        screen_error("%s: %s", path, strerror(-r));
+    }
+    *ret_yaml = file.is_yaml;
     screen_diag(&d);
     plan_file_done(&file);
     diag_done(&d);

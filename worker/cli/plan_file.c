@@ -27,18 +27,17 @@ int plan_file_is_yaml(const char *path, struct diag *d, bool *ret_yaml)
 int plan_file_read(const char *path, struct diag *d, struct plan_file *ret_file)
 {
     struct plan_file *f = ret_file;
-    bool yaml = false;
 
     *f = (struct plan_file){0};
-    int r = plan_file_is_yaml(path, d, &yaml);
+    int r = plan_file_is_yaml(path, d, &f->is_yaml);
     if (r == 0)
         r = file_read(path, 0, PLAN_FILE_MAX, &f->text);
     if (r == -EFBIG)
         r = diag_add(d, 0, 0, "found more than %d MiB", PLAN_FILE_MAX / (1024 * 1024));
     buf_reserve(&f->text, 0);
     if (r == 0)
-        r = yaml ? yaml_parse(f->text.data, f->text.len, d, &f->json, &f->places)
-                 : jtext_parse(f->text.data, f->text.len, d, &f->json);
+        r = f->is_yaml ? yaml_parse(f->text.data, f->text.len, d, &f->json, &f->places)
+                       : jtext_parse(f->text.data, f->text.len, d, &f->json);
     return r;
 }
 

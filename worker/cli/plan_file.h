@@ -12,6 +12,7 @@
 #define PLAN_FILE_MAX (16 * 1024 * 1024)
 
 struct plan_file {
+    bool is_yaml;
     json_t *json;
     struct buf text;       // data is not NULL
     struct places *places; // NULL: JSON
@@ -19,7 +20,8 @@ struct plan_file {
 
 // Whether the name ends in .yaml or .yml, or in .json; else -EINVAL and an entry in d.
 int plan_file_is_yaml(const char *path, struct diag *d, bool *ret_yaml);
-// 0, -EINVAL with entries in d, -ENOENT or another -errno without. Then plan_file_done.
+// 0, -EINVAL with entries in d, -ENOENT or another -errno without; is_yaml is set also where there
+// is no such file. Then plan_file_done.
 int plan_file_read(const char *path, struct diag *d, struct plan_file *ret_file);
 void plan_file_done(struct plan_file *f);
 // Before it is written again: what YAML reads as a number or boolean and a plan as text (a header
