@@ -131,6 +131,49 @@ void plan_series(const struct plan *plan, uint32_t id, const struct plan_round *
     *ret_iteration = &round->iterations[left];
 }
 
+// "": none.
+static void add_file(struct plan_files *files, const char *hash)
+{
+    if (hash[0] != '\0')
+        files->hash[files->n++] = hash;
+}
+
+static size_t max_files(const struct plan *plan)
+{
+    size_t n = plan->n_reads;
+
+    for (size_t i = 0; i < plan->n_rounds; i++)
+        for (size_t j = 0; j < plan->rounds[i].n_iterations; j++)
+            n += 2 + plan->rounds[i].iterations[j].n_parts;
+    return n;
+}
+
+struct plan_files plan_named_files(const struct plan *plan)
+{
+    struct plan_files files = {.hash = xcalloc(max_files(plan), sizeof(*files.hash))};
+
+    for (size_t i = 0; i < plan->n_rounds; i++) {
+        for (size_t j = 0; j < plan->rounds[i].n_iterations; j++) {
+            const struct plan_iteration *it = &plan->rounds[i].iterations[j];
+            add_file(&files, it->payload_file);
+            add_file(&files, it->certificate);
+            for (size_t k = 0; k < it->n_parts; k++)
+                add_file(&files, it->parts[k].file);
+        }
+    }
+    for (size_t i = 0; i < plan->n_reads; i++)
+        add_file(&files, plan->reads[i].file);
+    return files;
+}
+
+bool plan_files_have(const struct plan_files *files, const char *hash)
+{
+    for (size_t i = 0; i < files->n; i++)
+        if (strcmp(files->hash[i], hash) == 0)
+            return true;
+    return false;
+}
+
 bool plan_may_http2(enum plan_version version, bool tls, bool h2c)
 {
     return version == PLAN_VERSION_2 && (tls || h2c);

@@ -229,6 +229,14 @@ uint32_t plan_n_series(const struct plan *plan);
 // Borrowed from plan; id < plan_n_series.
 void plan_series(const struct plan *plan, uint32_t id, const struct plan_round **ret_round,
                  const struct plan_iteration **ret_iteration);
+// Hashes of the files that a plan names: of its iterations, then what its methods read. Some may be
+// there twice.
+struct plan_files {
+    const char **hash; // borrowed from the plan; the caller frees the list
+    size_t n;
+};
+struct plan_files plan_named_files(const struct plan *plan);
+bool plan_files_have(const struct plan_files *files, const char *hash);
 // "R" to "DCB"; mode is one of them.
 const char *plan_mode_name(enum plan_mode mode);
 // Whether the server may be asked for HTTP/2: by ALPN, or by prior knowledge.

@@ -142,30 +142,6 @@ static int on_env(void *arg, struct jcheck *c, const char *name, struct plan_con
     return 0;
 }
 
-static bool names(const struct plan_iteration *it, const char *sha256)
-{
-    for (size_t i = 0; i < it->n_parts; i++)
-        if (strcmp(it->parts[i].file, sha256) == 0)
-            return true;
-    return strcmp(it->payload_file, sha256) == 0 || strcmp(it->certificate, sha256) == 0;
-}
-
-static bool is_used(const struct plan *plan, const char *sha256)
-{
-    const struct plan_round *round;
-    const struct plan_iteration *it;
-
-    for (size_t i = 0; i < plan->n_reads; i++)
-        if (strcmp(plan->reads[i].file, sha256) == 0)
-            return true;
-    for (uint32_t i = 0; i < plan_n_series(plan); i++) {
-        plan_series(plan, i, &round, &it);
-        if (names(it, sha256))
-            return true;
-    }
-    return false;
-}
-
 static void file_done(struct plan_build_file *file)
 {
     free(file->path);
@@ -175,15 +151,17 @@ static void file_done(struct plan_build_file *file)
 // Those that only rounds name that are not selected.
 static void drop_unused(struct plan_build *b)
 {
+    struct plan_files named = plan_named_files(b->plan);
     size_t n = 0;
 
     for (size_t i = 0; i < b->n_files; i++) {
-        if (is_used(b->plan, b->files[i].sha256))
+        if (plan_files_have(&named, b->files[i].sha256))
             b->files[n++] = b->files[i];
         else
             file_done(&b->files[i]);
     }
     b->n_files = n;
+    free(named.hash);
 }
 
 int plan_files_parse(const struct plan_file *f, const struct options *o, struct diag *warnings,

@@ -83,57 +83,14 @@ static int parse_seed(const json_t *json, struct diag *d, struct submission *s)
     return 0;
 }
 
-// The hashes of the files that a plan names.
-struct named_files {
-    const char **hash; // borrowed from the plan
-    size_t n, cap;
-};
-
-static void add_name(struct named_files *f, const char *hash)
-{
-    if (hash[0] == '\0')
-        return;
-    if (f->n == f->cap) {
-        f->cap = f->cap == 0 ? 16 : 2 * f->cap;
-        f->hash = xreallocarray(f->hash, f->cap, sizeof *f->hash);
-    }
-    f->hash[f->n++] = hash;
-}
-
-static struct named_files named_files(const struct plan *plan)
-{
-    struct named_files f = {0};
-
-    for (uint32_t i = 0; i < plan_n_series(plan); i++) {
-        const struct plan_round *round;
-        const struct plan_iteration *it;
-        plan_series(plan, i, &round, &it);
-        add_name(&f, it->payload_file);
-        add_name(&f, it->certificate);
-        for (size_t k = 0; k < it->n_parts; k++)
-            add_name(&f, it->parts[k].file);
-    }
-    for (size_t i = 0; i < plan->n_reads; i++)
-        add_name(&f, plan->reads[i].file);
-    return f;
-}
-
-static bool is_named(const struct named_files *f, const char *hash)
-{
-    for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->hash[i], hash) == 0)
-            return true;
-    return false;
-}
-
-static int parse_file(const char *hash, const json_t *json, const struct named_files *named,
+static int parse_file(const char *hash, const json_t *json, const struct plan_files *named,
                       struct diag *d, struct submission *s, size_t *total)
 {
     struct submission_file *f = &s->files[s->n_files];
     const char *text = json_string_value(json);
     uint8_t digest[32];
 
-    if (strlen(hash) != 64 || !is_named(named, hash))
+    if (strlen(hash) != 64 || !plan_files_have(named, hash))
         return diag_add(d, 0, 0, "files: the plan names no file %.64s", hash);
     s->n_files++;
     if (text == NULL || str_unhex(hash, sizeof f->sha256, f->sha256) < 0 ||
@@ -163,7 +120,7 @@ static bool is_there(const struct submission *s, const char *hash)
 }
 
 // Each file the plan names must be there.
-static int check_files(const struct named_files *named, struct diag *d, const struct submission *s)
+static int check_files(const struct plan_files *named, struct diag *d, const struct submission *s)
 {
     for (size_t i = 0; i < named->n; i++)
         if (!is_there(s, named->hash[i]))
@@ -173,7 +130,7 @@ static int check_files(const struct named_files *named, struct diag *d, const st
 
 static int parse_files(json_t *json, struct diag *d, struct submission *s)
 {
-    struct named_files named = named_files(s->plan);
+    struct plan_files named = plan_named_files(s->plan);
     const char *hash;
     json_t *value;
     size_t total = 0;
