@@ -54,6 +54,8 @@ class Reply:
 
 # Answers: a Reply, or a function of a Request that makes one.
 
+CUT = Reply(status=0)  # none: the connection is closed
+
 
 def reply(body="ok", media="text/plain", status=200, headers=(), **how):
     return Reply(body, status, [("Content-Type", media), *headers], **how)
@@ -148,6 +150,9 @@ class _Connection(asyncio.Protocol):
         if before is not None:
             await before
         request.status, request.done = answer.status, time.monotonic()
+        if answer is CUT:
+            self.transport.close()
+            return
         self.transport.write(answer.encode(request.method))
         if request.version == "HTTP/1.0" and (request.header("Connection") or "").lower() != "keep-alive":
             self.transport.close()

@@ -1,13 +1,11 @@
 #!/usr/bin/python3
 """The test language on the wire: what a server sees of variables, captures, hooks, conditions, retries, payloads and pages."""
+import contextlib
 import glob
-import http.server
 import os
-import threading
-import time
-import urllib.parse
 
 from lps import main, program, test
+from recorder import CUT, Recorder, Reply, reply
 
 HEAD = """\
 name: script
@@ -17,89 +15,40 @@ rounds:
     {round}
     iterations:
 """
-PAGE = b'<html><img src="/img/1"><script src="img/2"></script><link rel=stylesheet href=/missing></html>'
+PAGE = '<html><img src="/img/1"><script src="img/2"></script><link rel=stylesheet href=/missing></html>'
+ANSWERS = {
+    "/rows": reply("id,name\n1,Ann\n2,Bob\n", "text/csv"),
+    "/xml": reply("<items><item>a</item><item>b</item></items>", "application/xml"),
+    "/page": reply(PAGE, "text/html; charset=utf-8"),
+    "/missing": Reply("", 404),
+    "/cut": CUT,
+}
 
 
-class Seen:
-    """One request."""
-
-    def __init__(self, handler, body):
-        self.method, self.target, self.body, self.at = handler.command, handler.path, body, time.monotonic()
-        self.headers = handler.headers
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def reply(self, status, body=b"", content_type="application/json", **headers):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        if body:
-            self.send_header("Content-Type", content_type)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def serve(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        n = self.server.note(Seen(self, body))
-        path = urllib.parse.urlsplit(self.path).path
-        if path == "/login":
-            self.reply(200, b'{"token": "t%d", "list": [10, 20, 30]}' % n, X_Request_Number=str(n), Set_Cookie=f"id=c{n}; Path=/")
-        elif path.startswith("/codes/"):
-            codes = path.split("/")[2].split("-")
-            self.reply(int(codes[min(self.server.times(path), len(codes)) - 1]), b"{}")
-        elif path == "/rows":
-            self.reply(200, b"id,name\n1,Ann\n2,Bob\n", "text/csv")
-        elif path == "/xml":
-            self.reply(200, b"<items><item>a</item><item>b</item></items>", "application/xml")
-        elif path == "/page":
-            self.reply(200, PAGE, "text/html; charset=utf-8")
-        elif path == "/missing":
-            self.reply(404)
-        elif path == "/cut":
-            self.close_connection = True
-        else:
-            self.reply(200, b"{}")
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+def answer(server, request):
+    """To all else."""
+    n = len(server.requests)
+    if request.path == "/login":
+        return reply('{"token": "t%d", "list": [10, 20, 30]}' % n, "application/json",
+                     headers=[("X-Request-Number", n), ("Set-Cookie", f"id=c{n}; Path=/")])
+    if request.path.startswith("/codes/"):
+        codes = request.path.split("/")[2].split("-")
+        return reply("{}", "application/json", int(codes[min(times(server, request.path), len(codes)) - 1]))
+    return reply("{}", "application/json")
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Notes what comes. Ends with its block."""
-    daemon_threads = True
+def serve():
+    """A server that ends with its block."""
+    server = Recorder(ANSWERS, lambda request: answer(server, request))
+    return contextlib.closing(server)
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.seen, self.lock = [], threading.Lock()
-        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
 
-    def __enter__(self):
-        self.thread.start()
-        return self
+def times(server, path):
+    return targets_of(server).count(path)
 
-    def __exit__(self, *_):
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
 
-    def note(self, seen):
-        with self.lock:
-            self.seen.append(seen)
-            return len(self.seen)
-
-    def times(self, path):
-        with self.lock:
-            return sum(1 for s in self.seen if s.target == path)
-
-    def targets(self):
-        with self.lock:
-            return [s.target for s in self.seen]
+def targets_of(server):
+    return [r.target for r in server.requests]
 
 
 def run(t, server, iterations, top="", of_round="numberOfClients: 1", status=0):
@@ -124,7 +73,7 @@ httpRequest:
 
 @test(fast=True)
 def variables_and_captures_make_the_next_request(t):
-    with Server() as server:
+    with serve() as server:
         run(t, server, {"login": LOGIN, "buy": """
 httpRequest:
   url: URL/${shop}/${login.Body.list[0+1]}?n=${login.Headers.X-Request-Number}
@@ -138,24 +87,24 @@ variables:
   - {name: shop, value: tea shop}
   - {name: verb, value: put}
 """)
-        _, buy = server.seen
+        _, buy = server.requests
     assert (buy.method, buy.target) == ("PUT", "/tea%20shop/20?n=1"), buy.target
-    assert buy.headers["Authorization"] == "Bearer t1" and buy.headers["X-Code"] == "$200"
-    assert buy.headers["Cookie"] == "id=c1"
+    assert buy.header("Authorization") == "Bearer t1" and buy.header("X-Code") == "$200"
+    assert buy.header("Cookie") == "id=c1"
     assert buy.body == b'{"user": "Ann B", "text": "Ann B-1"}', buy.body
 
 
 @test(fast=True)
 def each_client_has_its_own_captures(t):
-    with Server() as server:
+    with serve() as server:
         run(t, server, {"login": LOGIN, "use": """
 requestCount: 3
 httpRequest: {url: "URL/use?token=${login.Body.token}", version: 1.1}
 """}, of_round="numberOfClients: 4")
-        uses = [s for s in server.seen if s.target.startswith("/use")]
+        uses = [s for s in server.requests if s.target.startswith("/use")]
     tokens = {}
     for use in uses:
-        tokens.setdefault(use.target, set()).add(use.headers["Cookie"])
+        tokens.setdefault(use.target, set()).add(use.header("Cookie"))
     assert len(uses) == 12 and len(tokens) == 4, tokens
     for target, cookies in tokens.items():
         assert cookies == {"id=c" + target.split("=t")[1]}, "the token and the cookie are of one client"
@@ -163,18 +112,18 @@ httpRequest: {url: "URL/use?token=${login.Body.token}", version: 1.1}
 
 @test(fast=True)
 def xml_and_csv_have_paths_and_regexes_cut(t):
-    with Server() as server:
+    with serve() as server:
         run(t, server, {
             "rows": "httpRequest: {url: URL/rows, version: 1.1, capture: {to: rows, as: csv}}",
             "xml": "httpRequest: {url: URL/xml, version: 1.1, capture: {to: doc, as: xml}}",
             "cut": "httpRequest: {url: URL/rows, version: 1.1, capture: {to: bob, regex: 'B\\w+'}}",
             "use": "httpRequest: {url: 'URL/${rows.Body[1,1]}/${doc.Body/items/item[2]}/${bob.Body}', version: 1.1}"})
-        assert server.targets()[-1] == "/Bob/b/Bob", server.targets()
+        assert targets_of(server)[-1] == "/Bob/b/Bob", targets_of(server)
 
 
 @test(fast=True)
 def retries_follow_their_conditions_and_delays(t):
-    with Server() as server:
+    with serve() as server:
         document, _ = run(t, server, {"retry": """
 httpRequest:
   url: URL/codes/500-500-200
@@ -194,15 +143,15 @@ httpRequest:
   capture: {to: r}
   retry: {if: "${r.StatusCode} = 503", maxRetries: 2, delayInMs: 1}
 """}, status=1)
-        at = [s.at for s in server.seen if s.target == "/codes/500-500-200"]
-        assert server.times("/codes/500-404-200") == 2 and server.times("/codes/503") == 3
+        at = [s.at for s in server.requests if s.target == "/codes/500-500-200"]
+        assert times(server, "/codes/500-404-200") == 2 and times(server, "/codes/503") == 3
     assert len(at) == 3 and at[1] - at[0] >= 0.095 and 0.145 <= at[2] - at[1], at
     assert document["totals"]["requests"] == 3 + 2 + 3, "each attempt is a request"
 
 
 @test(fast=True)
 def a_failure_is_status_0_and_may_be_retried(t):
-    with Server() as server:
+    with serve() as server:
         run(t, server, {"cut": """
 httpRequest:
   url: URL/cut
@@ -210,12 +159,12 @@ httpRequest:
   capture: {to: r}
   retry: {if: "${r.StatusCode} = 0", maxRetries: 1, delayInMs: 1}
 """, "tell": "httpRequest: {url: 'URL/status/${r.StatusCode}', version: 1.1}"}, status=1)
-        assert server.targets()[-1] == "/status/0", server.targets()
+        assert targets_of(server)[-1] == "/status/0", targets_of(server)
 
 
 @test(fast=True)
 def hooks_come_in_order_and_conditions_skip(t):
-    with Server() as server:
+    with serve() as server:
         document, _ = run(t, server, {"count": """
 mode: R
 requestCount: 6
@@ -230,14 +179,14 @@ httpRequest:
 """, "left": "httpRequest: {url: URL/$state, version: 1.1}",
                                           "never": "skipIf: '\"$state\" = \"over\"'\nhttpRequest: {url: URL/never, version: 1.1}"},
                           top="variables: [{name: last, value: none}]")
-        assert server.targets() == ["/begun/1/none", "/begun/3/1", "/begun/4/3", "/begun/6/4", "/over"], server.targets()
+        assert targets_of(server) == ["/begun/1/none", "/begun/3/1", "/begun/4/3", "/begun/6/4", "/over"], targets_of(server)
     assert document["totals"]["requests"] == 5
 
 
 @test(fast=True)
 def multipart_has_its_fields_and_files(t):
     t.file("data.csv", b"a,b\n1,2\n")
-    with Server() as server:
+    with serve() as server:
         run(t, server, {"send": """
 requestCount: 2
 httpRequest:
@@ -249,8 +198,8 @@ httpRequest:
       fields: [{name: number, value: "$counter(start=1, reset=9)"}]
       files: [{name: table, path: data.csv}]
 """})
-        first, second = server.seen
-    assert first.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+        first, second = server.requests
+    assert first.header("Content-Type").startswith("multipart/form-data; boundary=")
     assert b'name="number"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n1\r\n' in first.body, first.body
     assert b'name="table"; filename="table"' in first.body and b"\r\n\r\na,b\n1,2\n\r\n" in first.body, first.body
     assert b"\r\n\r\n2\r\n" in second.body
@@ -258,19 +207,19 @@ httpRequest:
 
 @test(fast=True)
 def a_page_brings_its_resources_and_counts_once(t):
-    with Server() as server:
+    with serve() as server:
         document, _ = run(t, server, {"page": """
 requestCount: 2
 httpRequest: {url: URL/page, version: 1.1, downloadHtmlEmbeddedResources: true}
 """})
-        targets = sorted(server.targets())
+        targets = sorted(targets_of(server))
     assert targets == sorted(2 * ["/page", "/img/1", "/img/2", "/missing"]), targets
     assert document["totals"]["requests"] == 2
 
 
 @test(fast=True)
 def a_request_that_cannot_be_made_is_a_failure_of_its_own(t):
-    with Server() as server:
+    with serve() as server:
         document, err = run(t, server, {"login": LOGIN, "bad": """
 httpRequest:
   url: URL/never
@@ -280,7 +229,7 @@ httpRequest:
 variables:
   - {name: lines, value: "hunter2\\nhunter2", secret: true}
 """, status=1)
-        assert server.targets() == ["/login", "/next"], server.targets()
+        assert targets_of(server) == ["/login", "/next"], targets_of(server)
     assert "hunter2" not in err and "hunter2" not in str(document)
 
 
@@ -288,18 +237,18 @@ variables:
 def runs_have_random_values_of_their_own(t):
     targets = []
     for _ in range(2):
-        with Server() as server:
+        with serve() as server:
             run(t, server, {"random": """
 requestCount: 3
 httpRequest: {url: URL/$random(length=12), version: 1.1}
 """})
-            targets.append(server.targets())
+            targets.append(targets_of(server))
     assert len(set(targets[0] + targets[1])) == 6
 
 
 @test(fast=True)
 def answers_are_saved_now_and_then(t):
-    with Server() as server:
+    with serve() as server:
         run(t, server, {"save": """
 requestCount: 5
 httpRequest: {url: URL/login, method: POST, version: 1.1, saveResponse: true}
