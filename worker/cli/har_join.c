@@ -8,22 +8,9 @@
 #include <strings.h>
 
 #include "common/str.h"
+#include "worker/cli/plan_find.h"
 
 #define NAME_MAX_LEN 60
-
-static json_t *find_named(const json_t *list, const char *name)
-{
-    size_t i;
-    json_t *element;
-
-    json_array_foreach(list, i, element)
-    {
-        const char *have = har_text(element, "name");
-        if (have != NULL && strcasecmp(have, name) == 0)
-            return element;
-    }
-    return NULL;
-}
 
 // The list under a key, made where there is none.
 static json_t *need_list(json_t *object, const char *key)
@@ -39,7 +26,7 @@ static json_t *add_unique(json_t *list, const json_t *iteration)
     const char *name = har_text(iteration, "name");
     char *unique = xstrdup(name);
 
-    for (unsigned i = 2; find_named(list, unique) != NULL; i++) {
+    for (unsigned i = 2; plan_find_named(list, unique) != NULL; i++) {
         char suffix[16];
         int len = snprintf(suffix, sizeof suffix, "_%u", i);
         free(unique);
@@ -61,7 +48,7 @@ static void set_variables(const struct har *h, json_t *plan)
     json_array_foreach(h->variables, i, variable)
     {
         json_t *list = need_list(plan, "variables");
-        if ((there = find_named(list, har_text(variable, "name"))) != NULL)
+        if ((there = plan_find_named(list, har_text(variable, "name"))) != NULL)
             json_object_update(there, variable);
         else
             json_array_append_new(list, json_deep_copy(variable));
@@ -145,14 +132,14 @@ int har_append(const struct har *h, const struct har_options *o, json_t *plan,
         return -EINVAL;
     set_variables(h, plan);
     json_t *rounds = need_list(plan, "rounds");
-    json_t *round = o->round == NULL ? NULL : find_named(rounds, o->round);
+    json_t *round = o->round == NULL ? NULL : plan_find_named(rounds, o->round);
     joined.shape_ignored = round != NULL && has_shape(o);
     if (round == NULL) {
         char name[24];
         unsigned i = 2;
         do
             snprintf(name, sizeof name, "Round%u", i++);
-        while (find_named(rounds, name) != NULL);
+        while (plan_find_named(rounds, name) != NULL);
         round = add_round(plan, o->round == NULL ? name : o->round, o);
     }
     add_all(h, round, &joined);
@@ -239,7 +226,7 @@ static json_t *update_round(json_t *plan, const struct har_options *o, struct ha
 {
     json_t *rounds = json_object_get(plan, "rounds");
     const char *name = o->round == NULL ? "Main" : o->round;
-    json_t *round = o->round == NULL ? json_array_get(rounds, 0) : find_named(rounds, name);
+    json_t *round = o->round == NULL ? json_array_get(rounds, 0) : plan_find_named(rounds, name);
 
     joined->shape_ignored = round != NULL && has_shape(o);
     return round == NULL ? add_round(plan, name, o) : round;

@@ -7,6 +7,7 @@
 
 #include "common/plan.h"
 #include "common/str.h"
+#include "worker/cli/plan_find.h"
 
 #define N_OF(array)      (sizeof(array) / sizeof *(array))
 #define LIST(array)      ((struct har_list){array, N_OF(array)})
@@ -67,19 +68,10 @@ static bool is_value(const char *value)
            value[strspn(value, " \t")] != '\0';
 }
 
-static json_t *find_header(json_t *headers, const char *name)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(headers, key, value) if (strcasecmp(key, name) == 0) return value;
-    return NULL;
-}
-
 // A name that comes again gives a list; cookies are one value (RFC 6265 section 5.4).
 static void add_header(json_t *headers, const char *name, const char *value)
 {
-    json_t *have = find_header(headers, name), *text = plan_text(value);
+    json_t *have = plan_find_header(headers, name), *text = plan_text(value);
 
     if (have == NULL) {
         json_object_set_new(headers, name, text);

@@ -10,6 +10,7 @@
 #include "common/rule.h"
 #include "common/str.h"
 #include "worker/cli/plan_files.h"
+#include "worker/cli/plan_find.h"
 
 void plan_build_done(struct plan_build *b)
 {
@@ -126,16 +127,6 @@ static int check_url(const struct options *o, bool is_file, struct diag *d)
     return d->n > 0 ? -EINVAL : 0;
 }
 
-// The value under a name that differs at most in case from this one, or NULL.
-static json_t *find_header(json_t *headers, const char *name)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(headers, key, value) if (strcasecmp(key, name) == 0) return value;
-    return NULL;
-}
-
 // Values may be secrets: no error shows one.
 static int add_header(json_t *headers, const char *spelled, const char *text, struct diag *d)
 {
@@ -157,7 +148,7 @@ static int add_header(json_t *headers, const char *spelled, const char *text, st
         r = diag_add(d, 0, 0, "%s \"%s\": %s", spelled, name, inner.entry[0].text);
         goto out;
     }
-    json_t *values = find_header(headers, name);
+    json_t *values = plan_find_header(headers, name);
     if (values == NULL) {
         values = json_array();
         json_object_set_new(headers, name, values);

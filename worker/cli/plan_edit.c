@@ -8,6 +8,7 @@
 #include "common/plan.h"
 #include "common/str.h"
 #include "worker/cli/plan_build.h"
+#include "worker/cli/plan_find.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -73,21 +74,6 @@ static json_t *list_of(json_t *object, const char *key, struct diag *d)
     return list;
 }
 
-// The element of that name, in any letter case; borrowed. NULL: none.
-static json_t *find_named(const json_t *list, const char *name)
-{
-    json_t *element;
-    size_t i;
-
-    json_array_foreach(list, i, element)
-    {
-        const char *is = json_string_value(json_object_get(element, "name"));
-        if (is != NULL && strcasecmp(is, name) == 0)
-            return element;
-    }
-    return NULL;
-}
-
 // An entry in d that names the nearest. Always -EINVAL.
 static int unknown(const struct options *o, enum options_id id, const char *what,
                    const json_t *list, struct diag *d)
@@ -113,7 +99,7 @@ static int find_round(const struct options *o, json_t *plan, struct diag *d, jso
 
     if (rounds == NULL)
         return -EINVAL;
-    json_t *round = find_named(rounds, given(o, OPTIONS_IN_ROUND));
+    json_t *round = plan_find_named(rounds, given(o, OPTIONS_IN_ROUND));
     if (round == NULL)
         return unknown(o, OPTIONS_IN_ROUND, "round", rounds, d);
     *ret_round = round;
@@ -161,7 +147,7 @@ static int edit_round(const struct options *o, json_t *plan, struct diag *d)
 
     if (rounds == NULL || check_name(o, OPTIONS_NEW_ROUND_NAME, d) < 0)
         return -EINVAL;
-    json_t *round = find_named(rounds, given(o, OPTIONS_NEW_ROUND_NAME));
+    json_t *round = plan_find_named(rounds, given(o, OPTIONS_NEW_ROUND_NAME));
     if (round == NULL) {
         round = json_object();
         json_array_append_new(rounds, round);
@@ -250,7 +236,7 @@ static int edit_iteration(const struct options *o, json_t *plan, struct diag *d)
     if (r < 0)
         return r;
     json_t *list = list_of(global ? plan : round, "iterations", d);
-    json_t *old = find_named(list, name);
+    json_t *old = plan_find_named(list, name);
     if (list == NULL)
         r = -EINVAL;
     else if (old != NULL)
@@ -269,7 +255,7 @@ static int edit_reference(const struct options *o, json_t *plan, struct diag *d)
     int r = find_round(o, plan, d, &round);
     if (r < 0)
         return r;
-    if (find_named(iterations, name) == NULL)
+    if (plan_find_named(iterations, name) == NULL)
         return unknown(o, OPTIONS_NEW_ITERATION_NAME, "iteration of the plan itself", iterations,
                        d);
     return add_reference(round, name, d);
@@ -291,7 +277,7 @@ static int edit_capture(const struct options *o, json_t *plan, struct diag *d)
     if (r < 0)
         return r;
     const json_t *list = json_object_get(round, "iterations");
-    iteration = find_named(list, given(o, OPTIONS_CAPTURE_ITERATION));
+    iteration = plan_find_named(list, given(o, OPTIONS_CAPTURE_ITERATION));
     json_t *request = json_object_get(iteration, "httpRequest");
     if (iteration == NULL)
         return unknown(o, OPTIONS_CAPTURE_ITERATION,
@@ -315,7 +301,7 @@ static int set_variable(const struct options *o, json_t *parent, struct diag *d)
 
     if (list == NULL)
         return -EINVAL;
-    json_t *variable = find_named(list, given(o, OPTIONS_VARIABLE_NAME));
+    json_t *variable = plan_find_named(list, given(o, OPTIONS_VARIABLE_NAME));
     if (variable == NULL) {
         variable = json_object();
         json_array_append_new(list, variable);
@@ -338,7 +324,7 @@ static int edit_variable(const struct options *o, json_t *plan, struct diag *d)
         json_t *list = list_of(plan, "environments", d);
         if (list == NULL)
             return -EINVAL;
-        json_t *environment = find_named(list, names->text[i]);
+        json_t *environment = plan_find_named(list, names->text[i]);
         if (environment == NULL) {
             environment = json_pack("{s:s}", "name", names->text[i]);
             json_array_append_new(list, environment);
