@@ -10,6 +10,7 @@
 
 #define PLAN_BYTES_MAX      (256 * 1024)       // canonical JSON
 #define PLAN_FILES_MAX      (32 * 1024 * 1024) // content of all files together
+#define PLAN_NAME_MAX       60                 // characters, of it, a round or an iteration
 #define PLAN_SERIES_MAX     1000
 #define PLAN_CLIENTS_MAX    1000000
 #define PLAN_HEADERS_MAX    100

@@ -15,8 +15,6 @@
 #include "common/script/tmpl.h"
 #include "common/str.h"
 
-#define NAME_MAX_LEN 60
-
 static const char *const aliases[][2] = {
     {"delay", "startupDelay"},
     {"method", "httpMethod"},
@@ -419,8 +417,8 @@ static int check_name(struct plan_reader *r, const char *name)
 {
     size_t len = strlen(name);
 
-    if (len == 0 || len > NAME_MAX_LEN)
-        return jcheck_fail(&r->c, "found %zu characters, expected 1 to %d", len, NAME_MAX_LEN);
+    if (len == 0 || len > PLAN_NAME_MAX)
+        return jcheck_fail(&r->c, "found %zu characters, expected 1 to %d", len, PLAN_NAME_MAX);
     for (const char *p = name; *p != '\0'; p++)
         if (!isalnum((unsigned char)*p) && strchr(" _.-", *p) == NULL)
             return plan_wrong(r, name, "only letters, digits, ' ', '_', '.', '-'");

@@ -7,14 +7,13 @@
 #include <jansson.h>
 
 #include "common/file.h"
+#include "common/plan.h"
 #include "common/result.h"
 #include "common/str.h"
 #include "worker/cli/har.h"
 #include "worker/cli/plan_edit.h"
 #include "worker/cli/plan_file.h"
 #include "worker/cli/screen.h"
-
-#define NAME_MAX_LEN 60
 
 // What is in the file, or where it is missing or blank and may be made, an empty plan. Says what is
 // wrong. 0 and a new reference, or -errno.
@@ -85,8 +84,8 @@ static char *plan_name(const char *path)
         if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.-", *p) ==
             NULL)
             *p = '_';
-    if (strlen(name) > NAME_MAX_LEN)
-        name[NAME_MAX_LEN] = '\0';
+    if (strlen(name) > PLAN_NAME_MAX)
+        name[PLAN_NAME_MAX] = '\0';
     return name;
 }
 

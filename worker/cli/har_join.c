@@ -7,10 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/plan.h"
 #include "common/str.h"
 #include "worker/cli/plan_find.h"
-
-#define NAME_MAX_LEN 60
 
 // The list under a key, made where there is none.
 static json_t *need_list(json_t *object, const char *key)
@@ -30,7 +29,7 @@ static json_t *add_unique(json_t *list, const json_t *iteration)
         char suffix[16];
         int len = snprintf(suffix, sizeof suffix, "_%u", i);
         free(unique);
-        unique = xasprintf("%.*s%s", NAME_MAX_LEN - len, name, suffix);
+        unique = xasprintf("%.*s%s", PLAN_NAME_MAX - len, name, suffix);
     }
     json_t *copy = json_deep_copy(iteration);
     json_object_set_new(copy, "name", json_string(unique));

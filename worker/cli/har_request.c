@@ -11,7 +11,6 @@
 
 #define N_OF(array)      (sizeof(array) / sizeof *(array))
 #define LIST(array)      ((struct har_list){array, N_OF(array)})
-#define NAME_MAX_LEN     60
 #define HEADER_NAME_MAX  256
 #define HEADER_VALUE_MAX 16384
 
@@ -368,7 +367,7 @@ char *har_name(const char *method, const struct har_url *url)
         if (!isalnum((unsigned char)*p) && strchr("._-", *p) == NULL)
             *p = '_';
     }
-    if (strlen(name) > NAME_MAX_LEN)
-        name[NAME_MAX_LEN] = '\0';
+    if (strlen(name) > PLAN_NAME_MAX)
+        name[PLAN_NAME_MAX] = '\0';
     return name;
 }

@@ -12,8 +12,6 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-#define NAME_MAX_LEN 60
-
 static const char *given(const struct options *o, enum options_id id)
 {
     return options_text(o, id, NULL);
@@ -29,9 +27,9 @@ static int check_name(const struct options *o, enum options_id id, struct diag *
     const char *name = given(o, id);
     size_t len = strlen(name);
 
-    if (len == 0 || len > NAME_MAX_LEN)
+    if (len == 0 || len > PLAN_NAME_MAX)
         return diag_add(d, 0, 0, "%s: found %zu characters, expected 1 to %d", spelling(o, id), len,
-                        NAME_MAX_LEN);
+                        PLAN_NAME_MAX);
     if (name[0] == '$')
         return 0;
     for (const char *p = name; *p != '\0'; p++)
