@@ -373,3 +373,10 @@ void judge_verdicts(struct judge *j, const struct metrics_series *totals, int64_
     for (uint32_t id = 0; id < j->n_series; id++)
         ret_verdicts[id] = verdict_of(j, &j->series[id], &totals[id], duration_ms, cancelled);
 }
+
+void judge_verdicts_free(struct judge_verdict *verdicts, uint32_t n)
+{
+    for (uint32_t i = 0; verdicts != NULL && i < n; i++)
+        free(verdicts[i].rule);
+    free(verdicts);
+}

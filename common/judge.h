@@ -59,3 +59,5 @@ struct judge_verdict {
 // last look that met something of the series.
 void judge_verdicts(struct judge *j, const struct metrics_series *totals, int64_t duration_ms,
                     bool cancelled, struct judge_verdict *ret_verdicts);
+// A list from the heap; NULL is fine.
+void judge_verdicts_free(struct judge_verdict *verdicts, uint32_t n);

@@ -208,7 +208,7 @@ static int by_node(const void *a, const void *b)
     return strcmp(x->node, y->node);
 }
 
-// Of a run that is over; freed by verdicts_free.
+// Of a run that is over; freed by judge_verdicts_free.
 static struct judge_verdict *verdicts_of(const struct run *run, const struct cluster_run *state,
                                          int64_t duration_ns)
 {
@@ -217,13 +217,6 @@ static struct judge_verdict *verdicts_of(const struct run *run, const struct clu
     judge_verdicts(run->judge, aggregate_totals(run->aggregate), duration_ns / NS_PER_MS,
                    state->stop != CLUSTER_GO, verdicts);
     return verdicts;
-}
-
-static void verdicts_free(const struct run *run, struct judge_verdict *verdicts)
-{
-    for (uint32_t i = 0; verdicts != NULL && i < plan_n_series(run->plan); i++)
-        free(verdicts[i].rule);
-    free(verdicts);
 }
 
 json_t *run_result(const struct run *run, const struct cluster_run *state, int64_t now_ns)
@@ -274,7 +267,7 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
     };
     in.ends = judge_ends(run->judge, &in.n_ends);
     json_t *result = result_build(&in);
-    verdicts_free(run, verdicts);
+    judge_verdicts_free(verdicts, plan_n_series(run->plan));
     free(members);
     return result;
 }

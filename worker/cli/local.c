@@ -248,9 +248,7 @@ static int finish(struct local *l)
         .aggregate = l->aggregate,
         .verdicts = verdicts,
     });
-    for (uint32_t i = 0; i < plan_n_series(l->plan); i++)
-        free(verdicts[i].rule);
-    free(verdicts);
+    judge_verdicts_free(verdicts, plan_n_series(l->plan));
     if (l->failure != NULL)
         screen_notice(&l->screen, "%s", l->failure);
     screen_result(&l->screen, result, NULL);
