@@ -10,11 +10,6 @@
 
 #define WARM_TIMEOUT_S 30
 
-static char *root_of(const struct plan_iteration *it)
-{
-    return xasprintf("%s://%s/", it->url.tls ? "https" : "http", it->url.authority);
-}
-
 static size_t forget(char *bytes, size_t size, size_t n, void *arg)
 {
     (void)bytes;
@@ -40,29 +35,34 @@ static void visit(const char *url)
     curl_easy_cleanup(curl);
 }
 
-void warm_up(const struct plan *plan)
+static const struct plan_url *url_of(const struct plan *plan, uint32_t series)
 {
-    uint32_t n = plan_n_series(plan), n_urls = 0;
-    char **urls = xcalloc(n, sizeof *urls);
     const struct plan_round *round;
     const struct plan_iteration *it;
 
-    if (!plan->warm_up)
-        n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        bool is_known = false;
-        plan_series(plan, i, &round, &it);
-        char *url = root_of(it);
-        for (uint32_t k = 0; k < n_urls && !is_known; k++)
-            is_known = strcmp(urls[k], url) == 0;
-        if (is_known) {
-            free(url);
+    plan_series(plan, series, &round, &it);
+    return &it->url;
+}
+
+// The first series of the plan that goes to this scheme, host and port.
+static uint32_t first_of(const struct plan *plan, const struct plan_url *url)
+{
+    uint32_t i = 0;
+
+    while (url_of(plan, i)->tls != url->tls ||
+           strcmp(url_of(plan, i)->authority, url->authority) != 0)
+        i++;
+    return i;
+}
+
+void warm_up(const struct plan *plan)
+{
+    for (uint32_t i = 0; plan->warm_up && i < plan_n_series(plan); i++) {
+        const struct plan_url *url = url_of(plan, i);
+        if (first_of(plan, url) < i)
             continue;
-        }
-        visit(url);
-        urls[n_urls++] = url;
+        char *root = xasprintf("%s://%s/", url->tls ? "https" : "http", url->authority);
+        visit(root);
+        free(root);
     }
-    for (uint32_t k = 0; k < n_urls; k++)
-        free(urls[k]);
-    free(urls);
 }
