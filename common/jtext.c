@@ -111,14 +111,16 @@ static const char *skip_digits(const char *p, const char *end)
     return p;
 }
 
-// RFC 8259 section 6.
-static bool is_number(const char *p, const char *end)
+bool jtext_is_number(const char *text, size_t len, bool *ret_whole)
 {
+    const char *p = text, *end = text + len;
+
     p += p < end && *p == '-';
     const char *digits = p;
     p = skip_digits(p, end);
     if (p == digits || (*digits == '0' && p - digits > 1))
         return false;
+    bool is_whole = p == end;
     if (p < end && *p == '.') {
         digits = p + 1;
         p = skip_digits(digits, end);
@@ -133,6 +135,8 @@ static bool is_number(const char *p, const char *end)
         if (p == digits)
             return false;
     }
+    if (p == end)
+        *ret_whole = is_whole;
     return p == end;
 }
 
@@ -151,6 +155,7 @@ static bool is_word(const char *p, size_t len, const char *word)
 static int scan_word(struct scan *s)
 {
     struct scan start = *s;
+    bool is_whole;
 
     while (s->p < s->end && is_word_byte(*s->p))
         step(s);
@@ -159,7 +164,7 @@ static int scan_word(struct scan *s)
         return surprise(s, "a value");
     check_mark(s, &start);
     if (is_word(start.p, len, "true") || is_word(start.p, len, "false") ||
-        is_word(start.p, len, "null") || is_number(start.p, s->p))
+        is_word(start.p, len, "null") || jtext_is_number(start.p, len, &is_whole))
         return 0;
     if (s->d == NULL)
         return -EINVAL;
@@ -167,8 +172,7 @@ static int scan_word(struct scan *s)
                     (int)(len > 40 ? 40 : len), start.p, len > 40 ? "..." : "");
 }
 
-// Whether the first segment of pointer is this name; then *ret_rest is what follows it.
-static bool segment_is(const char *pointer, const char *name, size_t len, const char **ret_rest)
+bool jtext_segment_is(const char *pointer, const char *name, size_t len, const char **ret_rest)
 {
     if (*pointer++ != '/')
         return false;
@@ -189,10 +193,10 @@ static bool segment_is(const char *pointer, const char *name, size_t len, const 
 static bool segment_is_key(const char *pointer, const char *key, size_t len, const char **ret_rest)
 {
     if (memchr(key, '\\', len) == NULL)
-        return segment_is(pointer, key + 1, len - 2, ret_rest);
+        return jtext_segment_is(pointer, key + 1, len - 2, ret_rest);
     json_t *json = json_loadb(key, len, JSON_DECODE_ANY, NULL);
-    bool is = json != NULL &&
-              segment_is(pointer, json_string_value(json), json_string_length(json), ret_rest);
+    bool is = json != NULL && jtext_segment_is(pointer, json_string_value(json),
+                                               json_string_length(json), ret_rest);
     json_decref(json);
     return is;
 }
@@ -226,7 +230,7 @@ static int scan_element(struct scan *s, const char *pointer, size_t i)
     const char *rest = NULL;
 
     int len = snprintf(index, sizeof index, "%zu", i);
-    if (pointer == NULL || !segment_is(pointer, index, (size_t)len, &rest))
+    if (pointer == NULL || !jtext_segment_is(pointer, index, (size_t)len, &rest))
         rest = NULL;
     return scan_value(s, rest);
 }

@@ -1,6 +1,7 @@
 // JSON text in and out: jansson, with places in the text for what is wrong. PURE.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -18,6 +19,11 @@ int jtext_parse(const char *text, size_t len, struct diag *d, json_t **ret_json)
 // is true. Text that jtext_parse accepted. 0 or -ENOENT.
 int jtext_locate(const char *text, size_t len, const char *pointer, bool key, int *ret_line,
                  int *ret_column);
+// Whether the first segment of a JSON pointer is this name; then *ret_rest is what follows it.
+bool jtext_segment_is(const char *pointer, const char *name, size_t len, const char **ret_rest);
+// Whether the text is a number of JSON (RFC 8259 section 6), and then one without decimals and
+// exponent.
+bool jtext_is_number(const char *text, size_t len, bool *ret_whole);
 // A value as messages quote it: 70000, true, "abc" (its first 40 bytes), an object; into out,
 // returns out.
 char *jtext_quote(const json_t *json, char *out, size_t size);

@@ -8,6 +8,7 @@
 
 #include <yaml.h>
 
+#include "common/jtext.h"
 #include "common/str.h"
 #include "common/yaml_impl.h"
 
@@ -168,7 +169,7 @@ static bool is_among(const char *text, const char *const words[4])
 // A value of the type that the text reads as; NULL: a number too large.
 static json_t *resolve(const char *text)
 {
-    bool is_real;
+    bool is_whole;
 
     if (is_among(text, (const char *const[4]){"", "~", "null", "Null"}) ||
         strcmp(text, "NULL") == 0)
@@ -177,9 +178,9 @@ static json_t *resolve(const char *text)
         return json_true();
     if (is_among(text, (const char *const[4]){"false", "False", "FALSE"}))
         return json_false();
-    if (!yaml_is_number(text, &is_real))
+    if (!jtext_is_number(text, strlen(text), &is_whole))
         return json_string(text);
-    if (is_real)
+    if (!is_whole)
         return json_real(strtod(text, NULL)); // NULL for infinity
     errno = 0;
     long long n = strtoll(text, NULL, 10);

@@ -5,37 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/jtext.h"
 #include "common/str.h"
-#include "common/yaml_impl.h"
 
 #define INDENT  2
 #define KEY_MAX 1000 // bytes; libyaml takes keys without '?' up to 1024 characters
-
-static const char *skip_digits(const char *p)
-{
-    return p + strspn(p, "0123456789");
-}
-
-bool yaml_is_number(const char *text, bool *ret_real)
-{
-    const char *digits = text + (*text == '-'), *p = skip_digits(digits), *whole = p;
-
-    if (p == digits || (*digits == '0' && p - digits > 1))
-        return false;
-    if (*p == '.') {
-        digits = p + 1;
-        if ((p = skip_digits(digits)) == digits)
-            return false;
-    }
-    if (*p == 'e' || *p == 'E') {
-        digits = p + 1;
-        digits += *digits == '-' || *digits == '+';
-        if ((p = skip_digits(digits)) == digits)
-            return false;
-    }
-    *ret_real = p != whole;
-    return *p == '\0';
-}
 
 // --- Texts ---
 
@@ -170,7 +144,7 @@ static void put_text(struct buf *out, const json_t *json, int indent)
 static void put_real(struct buf *out, double x)
 {
     char text[40];
-    bool is_real = false;
+    bool is_whole = true;
 
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, x);
@@ -178,8 +152,8 @@ static void put_real(struct buf *out, double x)
             break;
     }
     buf_puts(out, text);
-    yaml_is_number(text, &is_real);
-    if (!is_real)
+    jtext_is_number(text, strlen(text), &is_whole);
+    if (is_whole)
         buf_puts(out, ".0");
 }
 

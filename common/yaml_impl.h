@@ -30,5 +30,3 @@ struct places {
 
 // What libyaml stumbled over, in the words and places of a diag. Always -EINVAL.
 int yaml_explain(const yaml_parser_t *parser, const char *text, size_t len, struct diag *d);
-// RFC 8259 section 6; real: with decimals or an exponent.
-bool yaml_is_number(const char *text, bool *ret_real);

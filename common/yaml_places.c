@@ -5,32 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/jtext.h"
 #include "common/yaml_impl.h"
 
-// Whether the segment at pointer (after its '/') is this key; then *ret_rest is what follows it.
-static bool segment_is(const char *pointer, const char *key, const char **ret_rest)
-{
-    for (; *pointer != '\0' && *pointer != '/'; pointer++) {
-        char c = *pointer;
-        if (c == '~' && (pointer[1] == '0' || pointer[1] == '1'))
-            c = *++pointer == '0' ? '~' : '/';
-        if (*key++ != c)
-            return false;
-    }
-    *ret_rest = pointer;
-    return *key == '\0';
-}
-
-static const struct child *find_child(const struct place *p, const char *segment,
+// What the first segment of pointer leads to; NULL: nothing.
+static const struct child *find_child(const struct place *p, const char *pointer,
                                       const char **ret_rest)
 {
+    bool is_list = p->n_children > 0 && p->child[0].key == NULL;
     char index[24];
 
-    for (size_t i = 0; i < p->n_children; i++) {
-        snprintf(index, sizeof index, "%zu", i);
-        if (segment_is(segment, p->child[i].key == NULL ? index : p->child[i].key, ret_rest))
-            return &p->child[i];
+    if (is_list) {
+        unsigned long i = strtoul(pointer + 1, NULL, 10);
+        int len = snprintf(index, sizeof index, "%lu", i);
+        bool is = i < p->n_children && jtext_segment_is(pointer, index, (size_t)len, ret_rest);
+        return is ? &p->child[i] : NULL;
     }
+    for (size_t i = 0; i < p->n_children; i++)
+        if (jtext_segment_is(pointer, p->child[i].key, strlen(p->child[i].key), ret_rest))
+            return &p->child[i];
     return NULL;
 }
 
@@ -42,7 +35,7 @@ static const struct place *find(const struct places *p, const char *pointer,
 
     *ret_child = NULL;
     while (*pointer != '\0') {
-        const struct child *c = *pointer == '/' ? find_child(at, pointer + 1, &pointer) : NULL;
+        const struct child *c = find_child(at, pointer, &pointer);
         if (c == NULL)
             return NULL;
         *ret_child = c;

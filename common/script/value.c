@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/jtext.h"
+#include "common/mime.h"
 #include "common/script/value_impl.h"
 
 // The first of a type's names is the one that is printed; "Q" before the names of texts quotes.
@@ -209,7 +211,7 @@ static enum value_type infer(const char *text, size_t len, char *spelling)
 {
     bool is_whole;
 
-    if (!value_is_json_number(text, len, &is_whole))
+    if (!jtext_is_number(text, len, &is_whole))
         return format_bool(text, len, spelling) == 0 ? VALUE_BOOL : VALUE_STRING;
     if (!is_whole)
         return format_floating(VALUE_DOUBLE, text, len, spelling) == 0 ? VALUE_DOUBLE
@@ -283,11 +285,11 @@ enum value_type value_body_type(const char *media_type)
 
     if (media_type == NULL)
         return VALUE_STRING;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (mime_is(media_type, known[i].name))
+            return known[i].type;
     media_type += strspn(media_type, " \t");
     size_t len = strcspn(media_type, "; \t");
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].name) == len && ends_with(media_type, len, known[i].name))
-            return known[i].type;
     // RFC 6839.
     return ends_with(media_type, len, "+json")  ? VALUE_JSON
            : ends_with(media_type, len, "+xml") ? VALUE_XML

@@ -47,5 +47,3 @@ char *value_format_float(float x, char out[VALUE_DOUBLE_SIZE]);
 // Any value, with numbers that jansson cannot hold as strings of their digits. NULL and *ret_error:
 // it is no JSON.
 json_t *value_load_json(const char *text, size_t len, json_error_t *ret_error);
-// Whether it is a number of JSON (RFC 8259 section 6), and one without decimals and exponent.
-bool value_is_json_number(const char *text, size_t len, bool *ret_whole);

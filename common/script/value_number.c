@@ -279,23 +279,3 @@ char *value_format_float(float x, char out[VALUE_DOUBLE_SIZE])
 {
     return format_real((double)x, true, out);
 }
-
-bool value_is_json_number(const char *text, size_t len, bool *ret_whole)
-{
-    const char *p = text, *end = text + len, *first;
-    long e;
-
-    p += p < end && *p == '-';
-    for (first = p; p < end && is_digit(*p);)
-        p++;
-    if (p == first || (*first == '0' && p - first > 1))
-        return false;
-    *ret_whole = p == end;
-    if (p < end && *p == '.') {
-        for (first = ++p; p < end && is_digit(*p);)
-            p++;
-        if (p == first)
-            return false;
-    }
-    return p == end || ((*p == 'e' || *p == 'E') && scan_exponent(p + 1, end, &e) == 0);
-}

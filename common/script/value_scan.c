@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/jtext.h"
 #include "common/script/value_impl.h"
 
 #define STEPS_MAX 16
@@ -117,8 +118,7 @@ static bool scan_word(struct scan *s)
     while (is_word_byte(*s->p))
         s->p++;
     size_t len = (size_t)(s->p - first);
-    return value_is_json_number(first, len, &is_whole) ||
-           (len == 4 && memcmp(first, "true", 4) == 0) ||
+    return jtext_is_number(first, len, &is_whole) || (len == 4 && memcmp(first, "true", 4) == 0) ||
            (len == 4 && memcmp(first, "null", 4) == 0) ||
            (len == 5 && memcmp(first, "false", 5) == 0);
 }

@@ -8,6 +8,7 @@
 #include <csv.h>
 #include <jansson.h>
 
+#include "common/jtext.h"
 #include "common/script/jpath.h"
 #include "common/script/value_impl.h"
 #include "common/script/xml.h"
@@ -58,7 +59,7 @@ static bool is_held(const char *text, size_t len)
     int64_t n;
     double x;
 
-    if (!value_is_json_number(text, len, &is_whole))
+    if (!jtext_is_number(text, len, &is_whole))
         return true; // and is refused as what it is
     return is_whole ? value_parse_int(text, len, &n) == 0 : value_parse_double(text, len, &x) == 0;
 }
