@@ -114,7 +114,7 @@ static int add_piece(struct script_parse *p, const struct method *m, struct argu
         struct range *to = find_param(m, a, begin, (size_t)(key_end - begin));
         if (to == NULL)
             return unknown_param(p, m, begin, (size_t)(key_end - begin));
-        script_trim(&value.begin, &value.end);
+        text_trim(&value.begin, &value.end);
         a->last = to->begin == NULL ? to : NULL;
         if (to->begin == NULL)
             *to = value;
@@ -137,7 +137,7 @@ static int split(struct script_parse *p, const struct method *m, const char *arg
 
     for (const char *q = args; r == 0 && q < end;) {
         const char *begin = q, *comma = find_comma(q, end), *piece_end = comma;
-        script_trim(&begin, &piece_end);
+        text_trim(&begin, &piece_end);
         if (begin < piece_end)
             r = add_piece(p, m, a, begin, piece_end);
         q = comma < end ? comma + 1 : end;

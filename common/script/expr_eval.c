@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/script/expr_impl.h"
 
@@ -91,7 +90,7 @@ int expr_read_number(const char *text, size_t len, struct expr_item *ret)
     int64_t n = 0;
     double x;
 
-    script_trim(&p, &end);
+    text_trim(&p, &end);
     bool is_negative = p < end && *p == '-', fits = true;
     const char *digits = p + is_negative, *q;
     // Downwards, as the least number has no positive counterpart.
@@ -143,27 +142,22 @@ static int eval_text(struct expr_run *run, const char *text, size_t len, struct 
     return r;
 }
 
-static bool is_text(const char *text, size_t len, const char *word)
-{
-    return strlen(word) == len && strncasecmp(word, text, len) == 0;
-}
-
 static int type_operand(struct expr_run *run, const char *text, size_t len, struct expr_item *ret)
 {
     const char *end = text + len;
 
-    script_trim(&text, &end);
+    text_trim(&text, &end);
     len = (size_t)(end - text);
     if (len == 0)
         return expr_complain(&run->complaint, ret, "found %.*s empty, expected a value",
                              (int)(ret->to - ret->from), run->e->source + ret->from);
     if (expr_read_number(text, len, ret) == 0)
         return 0;
-    if (is_text(text, len, "true") || is_text(text, len, "false")) {
+    if (text_is(text, len, "true") || text_is(text, len, "false")) {
         expr_set_bool(ret, len == 4);
         return 0;
     }
-    if (is_text(text, len, "null")) {
+    if (text_is(text, len, "null")) {
         ret->type = EXPR_NULL;
         return 0;
     }

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/script/expr_impl.h"
 
@@ -170,8 +169,8 @@ static int to_bool(const struct expr_invocation *c, struct expr_item *ret)
     const struct expr_item *a = c->a;
 
     if (a->type == EXPR_TEXT) {
-        bool is_true = a->len == 4 && strncasecmp(a->text, "true", 4) == 0;
-        if (!is_true && (a->len != 5 || strncasecmp(a->text, "false", 5) != 0))
+        bool is_true = text_is(a->text, a->len, "true");
+        if (!is_true && !text_is(a->text, a->len, "false"))
             return expr_mismatch(&c->run->complaint, a, "true or false");
         expr_set_bool(ret, is_true);
     } else {
@@ -198,7 +197,7 @@ static int is_blank(const struct expr_invocation *c, struct expr_item *ret)
 
     if (c->a->type == EXPR_TEXT) {
         end += c->a->len;
-        script_trim(&begin, &end);
+        text_trim(&begin, &end);
     }
     expr_set_bool(ret, c->a->type == EXPR_NULL || (c->a->type == EXPR_TEXT && begin == end));
     return 0;
@@ -266,8 +265,7 @@ const struct expr_function *expr_function_find(const char *space, const char *na
 {
     for (size_t i = 0; i < expr_n_functions; i++) {
         const struct expr_function *f = &expr_functions[i];
-        if (strcmp(f->space, space) == 0 && strlen(f->name) == len &&
-            strncasecmp(f->name, name, len) == 0)
+        if (strcmp(f->space, space) == 0 && text_is(name, len, f->name))
             return f;
     }
     return NULL;

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/script/expr_impl.h"
 
@@ -77,7 +76,7 @@ static uint32_t offset(const struct parser *ps, const char *at)
 
 static void skip_blanks(struct parser *ps)
 {
-    while (ps->at < ps->end && (*ps->at == ' ' || (*ps->at >= '\t' && *ps->at <= '\r')))
+    while (ps->at < ps->end && text_is_blank(*ps->at))
         ps->at++;
 }
 
@@ -104,11 +103,6 @@ static size_t word_len(const struct parser *ps, const char *at)
         while (q < ps->end && (is_letter(*q) || is_digit(*q)))
             q++;
     return (size_t)(q - at);
-}
-
-static bool is_word(const char *word, const char *at, size_t len)
-{
-    return strlen(word) == len && strncasecmp(word, at, len) == 0;
 }
 
 static int surprise(const struct parser *ps, const char *expected)
@@ -311,7 +305,7 @@ static int parse_comparison_name(struct parser *ps, struct expr_item *ret)
     size_t len = word_len(ps, ps->at);
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (is_word(names[i], ps->at, len)) {
+        if (text_is(ps->at, len, names[i])) {
             ps->at += len;
             ret->type = EXPR_COMPARISON;
             ret->b = i % 2 == 1;
@@ -331,12 +325,12 @@ static int parse_function(struct parser *ps, size_t len, struct expr_item *ret)
 
     if (name + len < ps->end && name[len] == '.') {
         const char *behind = name + len + 1;
-        if (is_word("StringComparison", name, len)) {
+        if (text_is(name, len, "StringComparison")) {
             ps->at = behind;
             return parse_comparison_name(ps, ret);
         }
         for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
-            if (is_word(spaces[i], name, len)) {
+            if (text_is(name, len, spaces[i])) {
                 space = spaces[i];
                 name = behind;
             }
@@ -356,20 +350,20 @@ static int parse_word(struct parser *ps, struct expr_item *ret)
 {
     size_t len = word_len(ps, ps->at);
     const char *word = ps->at;
-    bool is_true = is_word("true", word, len);
+    bool is_true = text_is(word, len, "true");
 
-    if (is_true || is_word("false", word, len) || is_word("null", word, len)) {
+    if (is_true || text_is(word, len, "false") || text_is(word, len, "null")) {
         expr_set_bool(ret, is_true);
-        if (is_word("null", word, len))
+        if (text_is(word, len, "null"))
             ret->type = EXPR_NULL;
         ps->at += len;
         ret->to = offset(ps, ps->at);
         expr_emit_const(ps->e, ret);
         return 0;
     }
-    if (is_word("if", word, len) || is_word("cast", word, len)) {
+    if (text_is(word, len, "if") || text_is(word, len, "cast")) {
         ps->at += len;
-        return is_word("if", word, len) ? parse_if(ps, ret) : parse_cast(ps, ret);
+        return text_is(word, len, "if") ? parse_if(ps, ret) : parse_cast(ps, ret);
     }
     return parse_function(ps, len, ret);
 }
@@ -394,7 +388,7 @@ static int parse_value(struct parser *ps, struct expr_item *ret)
     size_t len = word_len(ps, ps->at);
     char c = ps->at < ps->end ? *ps->at : '\0';
 
-    if (c == '!' || is_word("not", ps->at, len))
+    if (c == '!' || text_is(ps->at, len, "not"))
         return parse_unary(ps, EXPR_NOT, c == '!' ? 1 : len, ret);
     if (c == '-')
         return parse_unary(ps, EXPR_NEGATE, 1, ret);
@@ -450,7 +444,7 @@ static const struct infix *next_infix(struct parser *ps, size_t *ret_len)
     for (size_t i = 0; i < sizeof infixes / sizeof *infixes; i++) {
         const char *text = infixes[i].text;
         size_t text_len = strlen(text);
-        if (len > 0 ? !is_word(text, ps->at, len)
+        if (len > 0 ? !text_is(ps->at, len, text)
                     : left < text_len || memcmp(text, ps->at, text_len) != 0)
             continue;
         *ret_len = text_len;
@@ -533,7 +527,7 @@ int expr_compile_any(struct script_parse *p, const char *text, size_t len,
     if (len > EXPR_BYTES_MAX)
         return script_fail(p, text, "found an expression of %zu bytes, expected at most %d", len,
                            EXPR_BYTES_MAX);
-    script_trim(&text, &end);
+    text_trim(&text, &end);
     struct expr *e = xcalloc(1, sizeof *e);
     struct parser ps = {.p = p, .begin = text, .at = text, .end = end, .e = e};
     e->source = copy(text, end);
@@ -557,7 +551,7 @@ int expr_compile_part(struct script_parse *p, const char *text, size_t len, stru
     int r = expr_compile_any(p, text, len, &whole, &e);
     if (r < 0)
         return r;
-    script_trim(&begin, &end);
+    text_trim(&begin, &end);
     struct expr_complaint c = {
         .source = begin, .at = (size_t)(begin - p->begin), .error = p->error};
     if (whole.type != EXPR_ANY && whole.type != EXPR_BOOL) {

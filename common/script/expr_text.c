@@ -70,19 +70,14 @@ int expr_text_length(const struct expr_invocation *c, struct expr_item *ret)
     return 0;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static int trim_ends(const struct expr_item *a, bool start, bool end, struct expr_item *ret)
 {
     const char *from = a->text;
     size_t len = a->len;
 
-    for (; start && len > 0 && is_blank(*from); len--)
+    for (; start && len > 0 && text_is_blank(*from); len--)
         from++;
-    while (end && len > 0 && is_blank(from[len - 1]))
+    while (end && len > 0 && text_is_blank(from[len - 1]))
         len--;
     expr_set_text(ret, from, len);
     return 0;

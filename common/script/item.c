@@ -259,7 +259,7 @@ int item_select_compile(const char *text, size_t len, struct item_select **ret_s
     struct tmpl_error error = {0};
     bool is_quoted = false;
 
-    script_trim(&text, &end);
+    text_trim(&text, &end);
     s->is_json = text < end && (*text == '{' || *text == '[');
     for (const char *p = text;; p = to) {
         s->parts = xreallocarray(s->parts, s->n + 1, sizeof *s->parts);

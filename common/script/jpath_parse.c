@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/script/jpath_impl.h"
+#include "common/script/text.h"
 #include "common/str.h"
 
 #define NAME_ENDS        ".[]"
@@ -38,7 +39,7 @@ static bool at(const struct parse *s, char c)
 
 static void skip_blanks(struct parse *s)
 {
-    while (s->p < s->end && (*s->p == ' ' || (*s->p >= '\t' && *s->p <= '\r')))
+    while (s->p < s->end && text_is_blank(*s->p))
         s->p++;
 }
 
@@ -133,23 +134,7 @@ static int parse_unicode(struct parse *s, char **out)
                  (unsigned)c, (size_t)(s->p - s->text) + 1);
         return -EINVAL;
     }
-    char *o = *out;
-    if (c < 0x80) {
-        *o++ = (char)c;
-    } else if (c < 0x800) {
-        *o++ = (char)(0xc0 | c >> 6);
-        *o++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        if (c < 0x10000) {
-            *o++ = (char)(0xe0 | c >> 12);
-        } else {
-            *o++ = (char)(0xf0 | c >> 18);
-            *o++ = (char)(0x80 | (c >> 12 & 0x3f));
-        }
-        *o++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *o++ = (char)(0x80 | (c & 0x3f));
-    }
-    *out = o;
+    *out += text_put_char(*out, c);
     return 0;
 }
 

@@ -2,24 +2,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "common/script/text.h"
 #include "common/str.h"
-
-static bool is(const char *known, const char *name, size_t len)
-{
-    return strlen(known) == len && strncasecmp(known, name, len) == 0;
-}
 
 const struct method *method_find(const char *name, size_t len)
 {
     const struct method *m;
 
     for (size_t i = 0; (m = method_at(i, NULL)) != NULL; i++) {
-        if (is(m->name, name, len))
+        if (text_is(name, len, m->name))
             return m;
         for (const char *const *alias = m->aliases; alias && *alias; alias++)
-            if (is(*alias, name, len))
+            if (text_is(name, len, *alias))
                 return m;
     }
     return NULL;

@@ -234,7 +234,7 @@ static json_t *load_array(const char *text, size_t len)
         json_decref(whole);
     } else if (json == NULL) {
         const char *end = text + len;
-        script_trim(&text, &end);
+        text_trim(&text, &end);
         len = (size_t)(end - text);
         text_unquote(&text, &len);
         json = load(text, len);

@@ -4,6 +4,7 @@
 #include "common/script/env.h"
 #include "common/script/expr.h"
 #include "common/script/method.h"
+#include "common/script/text.h"
 #include "common/script/tmpl.h"
 
 // One text while it is compiled; what is within it is compiled in place, so that errors say where
@@ -18,7 +19,6 @@ struct script_parse {
 // -EINVAL, and where and what into p->error.
 int script_fail(const struct script_parse *p, const char *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void script_trim(const char **begin, const char **end);
 
 // Whether "$" at p begins a placeholder.
 bool tmpl_begins(const char *p, const char *end);

@@ -2,8 +2,20 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
-#include "common/script/script_impl.h"
+void text_trim(const char **begin, const char **end)
+{
+    while (*begin < *end && text_is_blank(**begin))
+        ++*begin;
+    while (*begin < *end && text_is_blank((*end)[-1]))
+        --*end;
+}
+
+bool text_is(const char *text, size_t len, const char *word)
+{
+    return strlen(word) == len && strncasecmp(text, word, len) == 0;
+}
 
 // Beyond ASCII: upper case letters first..last, each step-th, and how far behind them their lower
 // case is (UnicodeData.txt, simple mappings that lead there and back).
@@ -42,26 +54,32 @@ static uint32_t map_case(uint32_t c, bool is_upper)
     return c;
 }
 
-void text_append_char(struct buf *out, uint32_t c)
+size_t text_put_char(char out[4], uint32_t c)
 {
-    char bytes[4];
     size_t n = 0;
 
     if (c < 0x80) {
-        bytes[n++] = (char)c;
+        out[n++] = (char)c;
     } else if (c < 0x800) {
-        bytes[n++] = (char)(0xc0 | c >> 6);
+        out[n++] = (char)(0xc0 | c >> 6);
     } else if (c < 0x10000) {
-        bytes[n++] = (char)(0xe0 | c >> 12);
-        bytes[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[n++] = (char)(0xe0 | c >> 12);
+        out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
     } else {
-        bytes[n++] = (char)(0xf0 | c >> 18);
-        bytes[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-        bytes[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[n++] = (char)(0xf0 | c >> 18);
+        out[n++] = (char)(0x80 | (c >> 12 & 0x3f));
+        out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
     }
     if (c >= 0x80)
-        bytes[n++] = (char)(0x80 | (c & 0x3f));
-    buf_append(out, bytes, n);
+        out[n++] = (char)(0x80 | (c & 0x3f));
+    return n;
+}
+
+void text_append_char(struct buf *out, uint32_t c)
+{
+    char bytes[4];
+
+    buf_append(out, bytes, text_put_char(bytes, c));
 }
 
 // The character of n bytes, 1 to 4.
@@ -102,12 +120,12 @@ bool text_list_open(struct text_list *list, const char *text, size_t len)
 {
     const char *end = text + len;
 
-    script_trim(&text, &end);
+    text_trim(&text, &end);
     bool has_brackets = end - text >= 2 && *text == '[' && end[-1] == ']';
     if (has_brackets) {
         text++;
         end--;
-        script_trim(&text, &end);
+        text_trim(&text, &end);
     }
     *list = (struct text_list){text < end ? text : NULL, end};
     return has_brackets;
@@ -115,7 +133,7 @@ bool text_list_open(struct text_list *list, const char *text, size_t len)
 
 static const char *skip_blanks(const char *p, const char *end)
 {
-    script_trim(&p, &end);
+    text_trim(&p, &end);
     return p;
 }
 
@@ -140,7 +158,7 @@ bool text_list_next(struct text_list *list, const char **ret_item, size_t *ret_l
         return false;
     const char *begin = list->at, *end = item_end(begin, list->end);
     list->at = end < list->end ? end + 1 : NULL;
-    script_trim(&begin, &end);
+    text_trim(&begin, &end);
     *ret_item = begin;
     *ret_len = (size_t)(end - begin);
     text_unquote(ret_item, ret_len);

@@ -7,7 +7,18 @@
 
 #include "common/str.h"
 
-// Appends a Unicode scalar value as UTF-8 (RFC 3629).
+// Of ASCII.
+static inline bool text_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+void text_trim(const char **begin, const char **end);
+// Whether the text is this word, letter case aside.
+bool text_is(const char *text, size_t len, const char *word);
+// Writes a Unicode scalar value as UTF-8 (RFC 3629); its length.
+size_t text_put_char(char out[4], uint32_t c);
+// Appends it.
 void text_append_char(struct buf *out, uint32_t c);
 // Appends the text with each letter of the Latin, Greek, Cyrillic and Armenian alphabets in upper
 // (or lower) case, one for one whatever the language; all else stays, also what is no UTF-8. A NUL

@@ -23,19 +23,6 @@ int script_fail(const struct script_parse *p, const char *at, const char *fmt, .
     return -EINVAL;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-void script_trim(const char **begin, const char **end)
-{
-    while (*begin < *end && is_blank(**begin))
-        ++*begin;
-    while (*begin < *end && is_blank((*end)[-1]))
-        --*end;
-}
-
 static bool is_name(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -234,7 +221,7 @@ int tmpl_compile_part(struct script_parse *p, const char *text, size_t len,
         return script_fail(p, text, "found more than %d placeholders within placeholders",
                            TMPL_DEPTH_MAX);
     if (quoting == TMPL_PLAIN && tmpl_is_needed(text, len))
-        script_trim(&text, &end);
+        text_trim(&text, &end);
     struct tmpl *t = xcalloc(1, sizeof *t);
     p->depth++;
     int r = parse(p, text, end, quoting, t);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/script/text.h"
 #include "common/script/value_impl.h"
 
 // digits * 10^exponent; leading zeros are dropped, those behind the point kept.
@@ -16,21 +17,6 @@ struct number {
 };
 
 #define EXPONENT_MAX 100000 // beyond what any type holds
-
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static void trim(const char **text, size_t *len)
-{
-    while (*len > 0 && is_blank(**text)) {
-        ++*text;
-        --*len;
-    }
-    while (*len > 0 && is_blank((*text)[*len - 1]))
-        --*len;
-}
 
 static bool is_digit(char c)
 {
@@ -64,13 +50,13 @@ static int scan_exponent(const char *p, const char *end, long *ret_exponent)
 
 static int scan_number(const char *text, size_t len, struct number *num)
 {
+    const char *p = text, *end = text + len;
     size_t n_seen = 0;
     long e = 0;
 
-    trim(&text, &len);
-    if (len == 0 || len > VALUE_NUMBER_BYTES_MAX)
+    text_trim(&p, &end);
+    if (p == end || end - p > VALUE_NUMBER_BYTES_MAX)
         return -EINVAL;
-    const char *p = text, *end = text + len;
     num->n = 0;
     num->exponent = 0;
     num->is_negative = *p == '-';

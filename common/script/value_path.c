@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "common/script/regex.h"
+#include "common/script/text.h"
 #include "common/script/value_impl.h"
 
 // Appends the number that stands in brackets as arithmetic; false: it is none.
@@ -65,7 +66,7 @@ static bool is_header(const char *field, const char *name, size_t len, bool is_l
     const char *end = name + len;
 
     if (!is_loose)
-        return strlen(field) == len && strncasecmp(field, name, len) == 0;
+        return text_is(name, len, field);
     for (;;) {
         field += strspn(field, "-_");
         while (name < end && (*name == '-' || *name == '_'))
@@ -144,11 +145,6 @@ static int append_header(const struct value_head *head, const char *path, struct
     return -ENOENT;
 }
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return strlen(word) == len && strncasecmp(text, word, len) == 0;
-}
-
 // --- Any ---
 
 static int append_at(const struct value *v, enum value_type type, const char *path, struct buf *out,
@@ -204,16 +200,16 @@ static int append_response(const struct value *v, const char *path, struct buf *
     size_t len = (size_t)(rest - word);
     char status[16];
 
-    if (*path == '\0' || (*path == '.' && is_word(word, len, "Body")))
+    if (*path == '\0' || (*path == '.' && text_is(word, len, "Body")))
         return append_quotable(v, v->body_type, rest, out, why, size);
-    if (*path == '.' && is_word(word, len, "Headers") && *rest == '.')
+    if (*path == '.' && text_is(word, len, "Headers") && *rest == '.')
         return append_header(head, rest + 1, out, why, size);
-    if (*path == '.' && *rest == '\0' && is_word(word, len, "StatusCode")) {
+    if (*path == '.' && *rest == '\0' && text_is(word, len, "StatusCode")) {
         snprintf(status, sizeof status, "%u", head->status);
         buf_puts(out, status);
         return 0;
     }
-    if (*path == '.' && *rest == '\0' && is_word(word, len, "StatusReason")) {
+    if (*path == '.' && *rest == '\0' && text_is(word, len, "StatusReason")) {
         buf_puts(out, head->reason);
         return 0;
     }
