@@ -43,11 +43,12 @@ bool call_is_global(const struct call *call, struct script_env *env)
     return call->is_global != NULL && flag(call->is_global, "isGlobal", false, call, env);
 }
 
-static void store(const struct call *call, struct script_env *env, struct value *v)
+void call_store(const struct call *call, const struct tmpl *variable, struct script_env *env,
+                struct value *v)
 {
     struct buf name = {0};
 
-    tmpl_render(call->variable, env, &name);
+    tmpl_render(variable, env, &name);
     if (name.len > 0)
         script_store(env, name.data, call_is_global(call, env), v);
     else
@@ -65,7 +66,7 @@ void call_run(const struct call *call, struct script_env *env, struct buf *out)
     buf_append(out, v.text, v.len);
     if (call->variable != NULL) {
         call_retype(call, env, &v);
-        store(call, env, &v);
+        call_store(call, call->variable, env, &v);
     }
     value_done(&v);
 }

@@ -196,11 +196,6 @@ static int push_operand(struct expr_run *run, const struct texts *texts,
     return 0;
 }
 
-static double as_double(const struct expr_item *a)
-{
-    return a->type == EXPR_INT ? (double)a->n : a->x;
-}
-
 static int add(struct expr_run *run, const struct expr_item *a, const struct expr_item *b,
                struct expr_item *ret)
 {
@@ -233,7 +228,7 @@ static int order(const struct expr_item *a, const struct expr_item *b)
         return a->b - b->b;
     if (a->type == EXPR_INT && b->type == EXPR_INT)
         return (a->n > b->n) - (a->n < b->n);
-    double x = as_double(a), y = as_double(b);
+    double x = expr_as_double(a), y = expr_as_double(b);
     return (x > y) - (x < y);
 }
 

@@ -4,11 +4,6 @@
 
 #include "common/script/expr_impl.h"
 
-static double as_double(const struct expr_item *a)
-{
-    return a->type == EXPR_INT ? (double)a->n : a->x;
-}
-
 static int too_large(const struct expr_invocation *c)
 {
     return expr_complain(&c->run->complaint, c->a, "found a number that is too large for %s",
@@ -32,7 +27,7 @@ static int rounded(const struct expr_invocation *c, struct expr_item *ret)
 
 static int of_double(const struct expr_invocation *c, struct expr_item *ret)
 {
-    return give_double(c, c->f->of(as_double(c->a)), ret);
+    return give_double(c, c->f->of(expr_as_double(c->a)), ret);
 }
 
 static int absolute(const struct expr_invocation *c, struct expr_item *ret)
@@ -49,7 +44,7 @@ static int absolute(const struct expr_invocation *c, struct expr_item *ret)
 
 static int sign(const struct expr_invocation *c, struct expr_item *ret)
 {
-    double x = as_double(c->a);
+    double x = expr_as_double(c->a);
 
     expr_set_int(ret, (x > 0) - (x < 0));
     return 0;
@@ -57,7 +52,8 @@ static int sign(const struct expr_invocation *c, struct expr_item *ret)
 
 static bool is_less(const struct expr_item *a, const struct expr_item *b)
 {
-    return a->type == EXPR_INT && b->type == EXPR_INT ? a->n < b->n : as_double(a) < as_double(b);
+    return a->type == EXPR_INT && b->type == EXPR_INT ? a->n < b->n
+                                                      : expr_as_double(a) < expr_as_double(b);
 }
 
 static void give_one(const struct expr_item *a, bool is_int, struct expr_item *ret)
@@ -65,7 +61,7 @@ static void give_one(const struct expr_item *a, bool is_int, struct expr_item *r
     if (is_int)
         expr_set_int(ret, a->n);
     else
-        expr_set_double(ret, as_double(a));
+        expr_set_double(ret, expr_as_double(a));
 }
 
 static int least(const struct expr_invocation *c, struct expr_item *ret)
@@ -86,14 +82,14 @@ static int most(const struct expr_invocation *c, struct expr_item *ret)
 
 static int power(const struct expr_invocation *c, struct expr_item *ret)
 {
-    return give_double(c, pow(as_double(c->a), as_double(&c->a[1])), ret);
+    return give_double(c, pow(expr_as_double(c->a), expr_as_double(&c->a[1])), ret);
 }
 
 static int logarithm(const struct expr_invocation *c, struct expr_item *ret)
 {
-    double base = c->n > 1 ? log(as_double(&c->a[1])) : 1;
+    double base = c->n > 1 ? log(expr_as_double(&c->a[1])) : 1;
 
-    return give_double(c, log(as_double(c->a)) / base, ret);
+    return give_double(c, log(expr_as_double(c->a)) / base, ret);
 }
 
 // Halves go to the even side, as Math.Round does; up to 15 digits.
@@ -112,8 +108,8 @@ static int round_to(const struct expr_invocation *c, struct expr_item *ret)
     return give_double(c, fabs(scaled) < 0x1p52 ? rint(scaled) / scale : c->a->x, ret);
 }
 
-static int to_int(const struct expr_invocation *c, double (*round)(double), int64_t min,
-                  int64_t max, struct expr_item *ret)
+// A text is what it reads as, true is 1, false and null are 0.
+static int to_number(const struct expr_invocation *c, struct expr_item *ret)
 {
     struct expr_item number = *c->a;
 
@@ -121,6 +117,18 @@ static int to_int(const struct expr_invocation *c, double (*round)(double), int6
         return expr_mismatch(&c->run->complaint, c->a, "a number");
     if (number.type == EXPR_BOOL || number.type == EXPR_NULL)
         expr_set_int(&number, number.type == EXPR_BOOL && number.b);
+    *ret = number;
+    return 0;
+}
+
+static int to_int(const struct expr_invocation *c, double (*round)(double), int64_t min,
+                  int64_t max, struct expr_item *ret)
+{
+    struct expr_item number;
+
+    int r = to_number(c, &number);
+    if (r < 0)
+        return r;
     if (number.type == EXPR_DOUBLE) {
         double x = round(number.x);
         if (!(x >= -0x1p63 && x < 0x1p63))
@@ -155,13 +163,12 @@ static int cast_int64(const struct expr_invocation *c, struct expr_item *ret)
 
 static int to_double(const struct expr_invocation *c, struct expr_item *ret)
 {
-    struct expr_item number = *c->a;
+    struct expr_item number;
 
-    if (number.type == EXPR_TEXT && expr_read_number(number.text, number.len, &number) < 0)
-        return expr_mismatch(&c->run->complaint, c->a, "a number");
-    if (number.type == EXPR_BOOL || number.type == EXPR_NULL)
-        expr_set_int(&number, number.type == EXPR_BOOL && number.b);
-    return give_double(c, as_double(&number), ret);
+    int r = to_number(c, &number);
+    if (r < 0)
+        return r;
+    return give_double(c, expr_as_double(&number), ret);
 }
 
 static int to_bool(const struct expr_invocation *c, struct expr_item *ret)
@@ -175,7 +182,7 @@ static int to_bool(const struct expr_invocation *c, struct expr_item *ret)
         expr_set_bool(ret, is_true);
     } else {
         expr_set_bool(ret, (a->type == EXPR_BOOL && a->b) ||
-                               (expr_is_number(a->type) && as_double(a) != 0));
+                               (expr_is_number(a->type) && expr_as_double(a) != 0));
     }
     return 0;
 }

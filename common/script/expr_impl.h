@@ -117,6 +117,8 @@ int expr_to_text(struct expr_run *run, const struct expr_item *a, struct expr_it
 // A number as people write it without thousands separators, as int where it is whole and has
 // neither point nor exponent. 0 or -EINVAL.
 int expr_read_number(const char *text, size_t len, struct expr_item *ret);
+// Of a number.
+double expr_as_double(const struct expr_item *item);
 void expr_set_int(struct expr_item *item, int64_t n);
 void expr_set_double(struct expr_item *item, double x);
 void expr_set_bool(struct expr_item *item, bool b);

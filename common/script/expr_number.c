@@ -3,6 +3,11 @@
 
 #include "common/script/expr_impl.h"
 
+double expr_as_double(const struct expr_item *item)
+{
+    return item->type == EXPR_INT ? (double)item->n : item->x;
+}
+
 static int overflow(struct expr_run *run, const struct expr_item *whole)
 {
     return expr_complain(&run->complaint, whole, "found a number that is too large");
@@ -77,14 +82,14 @@ int expr_calculate(struct expr_run *run, enum expr_op op, const struct expr_item
                    const struct expr_item *b, struct expr_item *ret)
 {
     struct expr_item whole = {.from = a->from, .to = b->to};
-    double y = b->type == EXPR_INT ? (double)b->n : b->x;
+    double y = expr_as_double(b);
 
     if ((op == EXPR_DIVIDE || op == EXPR_MODULO) && y == 0)
         return expr_complain(&run->complaint, &whole, "found a division by zero in %.*s",
                              (int)(whole.to - whole.from), run->e->source + whole.from);
     if (a->type == EXPR_INT && b->type == EXPR_INT && (op != EXPR_POWER || b->n >= 0))
         return calculate_ints(run, op, &whole, a->n, b->n, ret);
-    double x = calculate_doubles(op, a->type == EXPR_INT ? (double)a->n : a->x, y);
+    double x = calculate_doubles(op, expr_as_double(a), y);
     if (!isfinite(x))
         return overflow(run, &whole);
     expr_set_double(ret, x);

@@ -82,4 +82,8 @@ void call_set_as(struct value *v, enum value_type type, const char *text, size_t
 // The text as the result, cut at VALUE_BYTES_MAX with a warning; text is empty then.
 void call_give_text(const struct call *call, struct script_env *env, struct buf *text,
                     struct value *ret_value);
+// Stores what v holds, which is empty then, in the variable of this name; one without a name is not
+// stored, with a warning, and stays in v.
+void call_store(const struct call *call, const struct tmpl *variable, struct script_env *env,
+                struct value *v);
 bool call_is_global(const struct call *call, struct script_env *env);

@@ -138,20 +138,16 @@ static void read(const struct call *call, struct script_env *env, struct value *
 
 // --- Storing ---
 
-// Stores a copy of v in the variable that parameter i names.
-static void store(const struct call *call, size_t i, struct script_env *env, const struct value *v)
+// Gives the text, and stores it in the variable that parameter i names, of the type that as says.
+static void give_and_store(const struct call *call, size_t i, size_t as, struct script_env *env,
+                           struct buf *text, struct value *ret_value)
 {
-    struct buf name = {0};
-    struct value copy = {0};
+    struct value typed = {0};
 
-    call_text(call, i, env, &name);
-    value_copy(&copy, v);
-    if (name.len > 0)
-        script_store(env, name.data, call_is_global(call, env), &copy);
-    else
-        script_warn(env, "%s: the name in \"variable\" is empty", call->method->name);
-    value_done(&copy);
-    buf_done(&name);
+    call_give_text(call, env, text, ret_value);
+    call_set_as(&typed, call_type(call, as, env), ret_value->text, ret_value->len);
+    call_store(call, call->arg[i], env, &typed);
+    value_done(&typed);
 }
 
 enum {
@@ -175,7 +171,6 @@ static const struct method_param readif_params[] = {
 
 static void readif(const struct call *call, struct script_env *env, struct value *ret_value)
 {
-    struct value typed = {0};
     struct buf text = {0};
 
     if (call_condition(call, READIF_CONDITION, env))
@@ -184,10 +179,7 @@ static void readif(const struct call *call, struct script_env *env, struct value
         buf_done(&text);
         return;
     }
-    call_give_text(call, env, &text, ret_value);
-    call_set_as(&typed, call_type(call, READIF_AS, env), ret_value->text, ret_value->len);
-    store(call, READIF_VARIABLE, env, &typed);
-    value_done(&typed);
+    give_and_store(call, READIF_VARIABLE, READIF_AS, env, &text, ret_value);
 }
 
 enum { SET_VARIABLE, SET_VALUE, SET_AS };
@@ -201,14 +193,10 @@ static const struct method_param set_params[] = {
 
 static void setvariable(const struct call *call, struct script_env *env, struct value *ret_value)
 {
-    struct value typed = {0};
     struct buf text = {0};
 
     call_text(call, SET_VALUE, env, &text);
-    call_give_text(call, env, &text, ret_value);
-    call_set_as(&typed, call_type(call, SET_AS, env), ret_value->text, ret_value->len);
-    store(call, SET_VARIABLE, env, &typed);
-    value_done(&typed);
+    give_and_store(call, SET_VARIABLE, SET_AS, env, &text, ret_value);
 }
 
 enum { SETIF_VARIABLE, SETIF_CONDITION, SETIF_VALUE, SETIF_DEFAULT, SETIF_AS };
@@ -225,12 +213,15 @@ static const struct method_param setif_params[] = {
 static void setvariableif(const struct call *call, struct script_env *env, struct value *ret_value)
 {
     size_t which = call_condition(call, SETIF_CONDITION, env) ? SETIF_VALUE : SETIF_DEFAULT;
+    struct value copy = {0};
     struct buf text = {0};
 
     if (call_text(call, which, env, &text)) {
         call_give_text(call, env, &text, ret_value);
         call_set_as(ret_value, call_type(call, SETIF_AS, env), ret_value->text, ret_value->len);
-        store(call, SETIF_VARIABLE, env, ret_value);
+        value_copy(&copy, ret_value);
+        call_store(call, call->arg[SETIF_VARIABLE], env, &copy);
+        value_done(&copy);
     }
     buf_done(&text);
 }
