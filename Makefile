@@ -126,6 +126,8 @@ $(call unit,rpc rpc_connect rpc_health): tests/unit/rpc_test_util.c tests/unit/r
 $(call unit,http http_stream): tests/unit/http_test_util.c tests/unit/http_test_util.h
 $(call unit,method_make method_code method_token method_text method_number method_store method_find method_findxml): \
 	tests/unit/method_test_util.c tests/unit/method_test_util.h
+$(call unit,tmpl tmpl_call): tests/unit/tmpl_test_util.c tests/unit/tmpl_test_util.h
+$(call unit,session session_slot): tests/unit/session_test_world.c tests/unit/session_test_world.h
 $(call unit,rpc rpc_connect rpc_health uplink http http_stream): tests/unit/wait.c tests/unit/wait.h
 
 # Replays files of its corpus; `make fuzz` links the same target with libFuzzer.
