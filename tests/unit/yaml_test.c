@@ -419,8 +419,19 @@ static void places_are_those_of_values_and_keys(void **state)
         {"/m/n", false, 6, 11},
         {"/m/o", false, 7, 6},
     };
-    static const char *const nowhere[] = {"a",          "/b",        "/a/b",  "/a/b~1c/2",
-                                          "/a/b~1c/00", "/a/b~1c/-", "/m/<<", "/a/b~1c/0/"};
+    static const char *const nowhere[] = {"a",
+                                          "/b",
+                                          "/a/b",
+                                          "/a/b~1c/2",
+                                          "/a/b~1c/00",
+                                          "/a/b~1c/-",
+                                          "/m/<<",
+                                          "/a/b~1c/0/",
+                                          "/a/b~1c/+1",
+                                          "/a/b~1c/ 1",
+                                          "/a/b~1c/1x",
+                                          "/a/b~1c/",
+                                          "/a/b~1c/18446744073709551617"};
     struct places *places;
     int line = 7, column = 7;
 
