@@ -222,6 +222,8 @@ char *plan_format(const struct plan *plan);
 // certificate passwords and the values of Authorization, Proxy-Authorization and Cookie as "***".
 // Parses, too.
 char *plan_format_public(const struct plan *plan);
+// The plan of that text, of one that was parsed; for plan_free.
+struct plan *plan_public(const struct plan *plan);
 // SHA-256 of plan_format_public.
 void plan_digest(const struct plan *plan, uint8_t out[32]);
 

@@ -401,12 +401,14 @@ static void most_clients_are_those_of_the_largest_round(void **state)
     free(text);
 }
 
-static char *with_payload(size_t n)
+static char *with_payload(size_t n, const char *members)
 {
     struct buf b = {0};
 
     buf_puts(&b, "{\"name\":\"p\",\"rounds\":[{\"name\":\"r\",\"iterations\":[{\"name\":\"i\","
-                 "\"httpRequest\":{" URL ",\"payload\":{\"raw\":\"");
+                 "\"httpRequest\":{" URL);
+    buf_puts(&b, members);
+    buf_puts(&b, ",\"payload\":{\"raw\":\"");
     for (size_t i = 0; i < n; i++)
         buf_puts(&b, "x");
     buf_puts(&b, "\"}}}]}]}");
@@ -415,7 +417,7 @@ static char *with_payload(size_t n)
 
 static void the_canonical_text_has_at_most_256_kib(void **state)
 {
-    char *text = with_payload(1);
+    char *text = with_payload(1, "");
     struct plan *plan = accepts(text);
     char *canonical = plan_format(plan);
     size_t room = PLAN_BYTES_MAX - strlen(canonical) + 1;
@@ -425,7 +427,7 @@ static void the_canonical_text_has_at_most_256_kib(void **state)
     free(canonical);
     free(text);
 
-    text = with_payload(room);
+    text = with_payload(room, "");
     plan = accepts(text);
     canonical = plan_format(plan);
     assert_int_equal(strlen(canonical), PLAN_BYTES_MAX);
@@ -433,7 +435,32 @@ static void the_canonical_text_has_at_most_256_kib(void **state)
     free(canonical);
     free(text);
 
-    text = with_payload(room + 1);
+    text = with_payload(room + 1, "");
+    refuses(text, "found a plan of 262145 bytes, expected at most 262144");
+    free(text);
+}
+
+// "***" is longer than what it stands for here.
+static void so_has_the_text_for_others(void **state)
+{
+    static const char secret[] = ",\"headers\":{\"Authorization\":\"\"}";
+    char *text = with_payload(1, secret);
+    struct plan *plan = accepts(text);
+    char *public = plan_format_public(plan);
+    size_t room = PLAN_BYTES_MAX - strlen(public) + 1;
+
+    (void)state;
+    plan_free(plan);
+    free(public);
+    free(text);
+
+    text = with_payload(room, secret);
+    plan = accepts(text);
+    plan_free(plan_public(plan));
+    plan_free(plan);
+    free(text);
+
+    text = with_payload(room + 1, secret);
     refuses(text, "found a plan of 262145 bytes, expected at most 262144");
     free(text);
 }
@@ -486,6 +513,7 @@ int main(void)
         cmocka_unit_test(series_count_through_all_rounds),
         cmocka_unit_test(most_clients_are_those_of_the_largest_round),
         cmocka_unit_test(the_canonical_text_has_at_most_256_kib),
+        cmocka_unit_test(so_has_the_text_for_others),
         cmocka_unit_test(a_flood_of_mistakes_is_counted_but_not_kept),
         cmocka_unit_test(freeing_nothing_is_fine),
     };

@@ -272,6 +272,35 @@ static void secret_variables_and_parts_do_not_leave_the_node(void **state)
     submission_free(s);
 }
 
+// A thousand short payloads, and paths of pad bytes each.
+static char *with_payloads(int pad)
+{
+    struct buf b = {0};
+
+    buf_puts(&b, "{" ID ",\"plan\":{\"name\":\"p\",\"rounds\":[{\"name\":\"r\",\"iterations\":[");
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&b,
+                   "%s{\"name\":\"i%d\",\"httpRequest\":{\"url\":\"http://a/%0*d\",\"method\":"
+                   "\"POST\",\"payload\":{\"raw\":\"x\"}}}",
+                   i > 0 ? "," : "", i, pad, 0);
+    buf_puts(&b, "]}]}}");
+    return buf_take(&b);
+}
+
+static void a_plan_that_the_master_could_not_take_is_too_large(void **state)
+{
+    char *text = with_payloads(1);
+    struct submission *s = taken(text);
+    int pad = (int)(PLAN_BYTES_MAX - strlen(s->plan_text)) / 1000;
+
+    (void)state;
+    submission_free(s);
+    free(text);
+    text = with_payloads(pad); // a payload grows by more than that when it is redacted
+    assert_refused(text, -EFBIG, "once what is secret is replaced");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +316,7 @@ int main(void)
         cmocka_unit_test(secrets_do_not_leave_the_node),
         cmocka_unit_test(queries_are_cut_outside_of_placeholders),
         cmocka_unit_test(secret_variables_and_parts_do_not_leave_the_node),
+        cmocka_unit_test(a_plan_that_the_master_could_not_take_is_too_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 #include "worker/cli/local.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -281,19 +280,6 @@ static int run(struct local *l, const struct conf *conf, const struct plan_build
     return code;
 }
 
-static struct plan *without_secrets(const struct plan *plan)
-{
-    char *text = plan_format_public(plan);
-    struct diag d = {0};
-    struct plan *copy = NULL;
-
-    plan_parse(text, strlen(text), &d, &copy);
-    assert(copy != NULL);
-    diag_done(&d);
-    free(text);
-    return copy;
-}
-
 static uint64_t new_seed(void)
 {
     uint64_t seed;
@@ -350,7 +336,7 @@ int local_test(const struct options *o, const struct plan_build *b)
     l.base = event_base_new();
     l.aggregate = aggregate_new(plan_n_series(b->plan), KEEP_S);
     screen_init(&l.screen, o->value[OPTIONS_QUIET].flag, o->value[OPTIONS_JSON].flag);
-    l.judged = without_secrets(b->plan);
+    l.judged = plan_public(b->plan);
     l.judge = judge_new(l.judged, on_judge_warning, &l);
     l.seed = options_given(o, OPTIONS_SEED) ? o->value[OPTIONS_SEED].count : new_seed();
     if (prepare(&l, conf, &http) == 0)
