@@ -241,11 +241,9 @@ def run_all(t, n_workers, chosen=lambda expected: True):
 
     def on_some_lane(item):
         lane = lanes.get()
-        began = time.monotonic()
         try:
             return run_one(lane, item[0], *item[1])
         finally:
-            print(f"# {item[0]}: {time.monotonic() - began:.1f} s")
             lanes.put(lane)
 
     only = os.environ.get("LPS_PLANS", "")  # a part of the name, to look at a few plans
