@@ -102,7 +102,8 @@ class LpsPlan(Lps):
                    "capture": {"to": "last", "as": "Json"}}
         iteration = {"name": "i", "mode": "D", "duration": seconds, "httpRequest": request,
                      "failureRules": [{"metric": "TotalTime.P95 > 10000"}]}
-        plan = {"name": "bench",
+        first = {"Body": {"user": {"name": "nobody"}, "token": "none"}}
+        plan = {"name": "bench", "variables": [{"name": "last", "as": "Json", "value": json.dumps(first)}],
                 "rounds": [{"name": "r", "numberOfClients": conns, "iterations": [iteration]}]}
         with open(self.file, "w", encoding="utf-8") as f:
             json.dump(plan, f)
