@@ -67,8 +67,9 @@ struct plan_variable {
     enum value_type type;
     bool is_quoted;
     bool is_secret;
-    char *value; // template; NULL: secret and left out of a text for others
-    char *regex; // NULL: none; its first match is the value
+    bool is_unshared; // its value is known only where the plan is submitted: of what is read there
+    char *value;      // template; NULL: secret and left out of a text for others
+    char *regex;      // NULL: none; its first match is the value
 };
 
 // A file or environment variable that a method reads; it travels beside the plan.

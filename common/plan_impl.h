@@ -76,6 +76,9 @@ int plan_render(struct plan_reader *r, const char *text, size_t len, bool may_be
 // The first of the plan's secret variables that it names; NULL: none.
 const char *plan_find_secret(const struct plan *plan, const struct tmpl *tmpl);
 bool plan_is_secret_variable(const struct plan *plan, const char *name);
+// Whether its value is known only where the plan is submitted.
+bool plan_is_unshared(const struct plan *plan, const struct tmpl *tmpl);
+bool plan_is_unshared_variable(const struct plan *plan, const char *name);
 // Whether text is a template; else an entry, which quotes nothing where it is secret. The files
 // that it reads go into the plan.
 int plan_check_template(struct plan_reader *r, const char *text, bool is_secret);
@@ -98,9 +101,9 @@ int plan_read_word(struct plan_reader *r, json_t *object, const char *key,
 char *plan_read_text(struct plan_reader *r, json_t *object, const char *key, size_t max,
                      bool may_be_secret);
 char *plan_read_regex(struct plan_reader *r, json_t *object, const char *key);
-// Both as they stand; NULL also where they are blank.
+// Both as they stand; NULL also where they are blank. is_shared: the master works it out, too.
 char *plan_read_template(struct plan_reader *r, json_t *object, const char *key, size_t max);
-char *plan_read_condition(struct plan_reader *r, json_t *object, const char *key);
+char *plan_read_condition(struct plan_reader *r, json_t *object, const char *key, bool is_shared);
 char **plan_read_hooks(struct plan_reader *r, json_t *object, const char *key, size_t *ret_n);
 // The name of a plan, round or iteration; never NULL.
 char *plan_read_name(struct plan_reader *r, json_t *object);

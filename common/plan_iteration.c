@@ -252,7 +252,7 @@ void plan_read_iteration(struct plan_reader *r, json_t *json, struct plan_iterat
     // Modes without batches let it pass and forget it, as LPS does.
     bool maximize = plan_read_bool(r, json, "maximizeThroughput");
     it->maximize = maximize && it->batch_size > 0;
-    it->skip_if = plan_read_condition(r, json, "skipIf");
+    it->skip_if = plan_read_condition(r, json, "skipIf", false);
     it->before = plan_read_hooks(r, json, "before", &it->n_before);
     it->after = plan_read_hooks(r, json, "after", &it->n_after);
     plan_read_rules(r, json, it);

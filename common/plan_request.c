@@ -246,7 +246,7 @@ void plan_read_request(struct plan_reader *r, json_t *request, struct plan_itera
     read_certificate(r, request, it);
     read_headers(r, request, it);
     plan_read_payload(r, request, it);
-    it->request_skip_if = plan_read_condition(r, request, "skipIf");
+    it->request_skip_if = plan_read_condition(r, request, "skipIf", false);
     it->request_before = plan_read_hooks(r, request, "before", &it->n_request_before);
     it->request_after = plan_read_hooks(r, request, "after", &it->n_request_after);
     plan_read_retry(r, request, it);

@@ -53,7 +53,7 @@ static void read_rule(struct plan_reader *r, json_t *json, struct plan_rule *rul
 
     rule->metric = read_checked(r, json, "metric", check_metric, &parsed);
     rule->codes = read_checked(r, json, "errorStatusCodes", check_codes, &codes);
-    rule->expression = plan_read_condition(r, json, "expression");
+    rule->expression = plan_read_condition(r, json, "expression", true);
     if (plan_find(r, json, "metric") == NULL && plan_find(r, json, "expression") == NULL)
         jcheck_fail(&r->c, "found neither \"metric\" nor \"expression\", expected one of them");
 }
@@ -108,8 +108,8 @@ void plan_read_retry(struct plan_reader *r, json_t *request, struct plan_iterati
         return;
     plan_check_keys(r, json, retry_keys, PLAN_N_OF(retry_keys));
     struct plan_retry *retry = it->retry = xcalloc(1, sizeof *it->retry);
-    retry->condition = plan_read_condition(r, json, "if");
-    retry->stop = plan_read_condition(r, json, "stopIf");
+    retry->condition = plan_read_condition(r, json, "if", false);
+    retry->stop = plan_read_condition(r, json, "stopIf", false);
     if (retry->condition != NULL && retry->stop != NULL &&
         strcasecmp(retry->condition, retry->stop) == 0)
         jcheck_fail_key(&r->c, plan_key(r, json, "stopIf"),

@@ -63,18 +63,20 @@ static void read_variable(struct plan_reader *r, json_t *json, struct plan_varia
     v->regex = plan_read_regex(r, json, "regex");
 }
 
-// So is one that takes the place of a secret one, or is made from one.
-static bool is_secret(const struct plan *plan, const struct plan_variable *v)
+// What it takes the place of and what it is made from make it secret and unshared, too.
+static void inherit(const struct plan *plan, struct plan_variable *v)
 {
-    bool is = v->is_secret || plan_is_secret_variable(plan, v->name);
     struct tmpl_error error;
     struct tmpl *tmpl;
 
-    if (!is && tmpl_compile(v->value, strlen(v->value), &tmpl, &error) == 0) {
-        is = plan_find_secret(plan, tmpl) != NULL;
+    v->is_secret |= plan_is_secret_variable(plan, v->name);
+    v->is_unshared |= plan_is_unshared_variable(plan, v->name);
+    if (tmpl_compile(v->value, strlen(v->value), &tmpl, &error) == 0) {
+        v->is_secret |= plan_find_secret(plan, tmpl) != NULL;
+        v->is_unshared |= plan_is_unshared(plan, tmpl);
         tmpl_free(tmpl);
     }
-    return is;
+    v->is_unshared |= v->is_secret;
 }
 
 static void warn(void *arg, const char *text)
@@ -110,7 +112,7 @@ static void add(struct plan_reader *r, json_t *json, struct plan_variable *v, bo
         return;
     }
     if (r->source != NULL) {
-        v->is_secret = is_secret(plan, v);
+        inherit(plan, v);
         set(r, json, v, is_warned);
     }
     plan->variables =

@@ -18,27 +18,54 @@ bool plan_is_secret_variable(const struct plan *plan, const char *name)
     return false;
 }
 
-struct secret_search {
+bool plan_is_unshared_variable(const struct plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->n_variables; i++)
+        if (plan->variables[i].is_unshared && strcmp(plan->variables[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+struct search {
     const struct plan *plan;
+    bool (*is_wanted)(const struct plan *plan, const char *name);
     const char *found; // NULL: none
 };
 
 static void look_at_name(void *arg, const char *name, bool is_store, bool is_global)
 {
-    struct secret_search *search = arg;
+    struct search *search = arg;
 
     (void)is_store;
     (void)is_global;
-    if (name != NULL && search->found == NULL && plan_is_secret_variable(search->plan, name))
+    if (name != NULL && search->found == NULL && search->is_wanted(search->plan, name))
+        search->found = name;
+}
+
+static void look_at_source(void *arg, bool is_env, const char *name)
+{
+    struct search *search = arg;
+
+    (void)is_env;
+    if (search->found == NULL)
         search->found = name;
 }
 
 const char *plan_find_secret(const struct plan *plan, const struct tmpl *tmpl)
 {
-    struct secret_search search = {.plan = plan};
+    struct search search = {.plan = plan, .is_wanted = plan_is_secret_variable};
 
     tmpl_each_name(tmpl, look_at_name, &search);
     return search.found;
+}
+
+bool plan_is_unshared(const struct plan *plan, const struct tmpl *tmpl)
+{
+    struct search search = {.plan = plan, .is_wanted = plan_is_unshared_variable};
+
+    tmpl_each_name(tmpl, look_at_name, &search);
+    tmpl_each_source(tmpl, look_at_source, &search);
+    return search.found != NULL;
 }
 
 static void keep_problem(void *arg, const char *text)
@@ -163,7 +190,20 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-char *plan_read_condition(struct plan_reader *r, json_t *object, const char *key)
+static void check_is_shared(struct plan_reader *r, const struct expr *expr)
+{
+    struct search search = {.plan = r->plan, .is_wanted = plan_is_unshared_variable};
+
+    expr_each_name(expr, look_at_name, &search);
+    expr_each_source(expr, look_at_source, &search);
+    if (search.found != NULL)
+        jcheck_fail(&r->c,
+                    "found \"%s\", expected nothing that is secret or read from outside of the "
+                    "plan: the master judges, and does not have it",
+                    search.found);
+}
+
+char *plan_read_condition(struct plan_reader *r, json_t *object, const char *key, bool is_shared)
 {
     struct jcheck_place back;
     json_t *value = plan_enter(r, object, key, &back);
@@ -182,6 +222,8 @@ char *plan_read_condition(struct plan_reader *r, json_t *object, const char *key
     } else if (text != NULL) {
         if (r->source != NULL)
             expr_each_source(expr, take_read, r);
+        if (r->source != NULL && is_shared)
+            check_is_shared(r, expr);
         expr_free(expr);
     }
     jcheck_leave(&r->c, back);
