@@ -52,19 +52,30 @@ def a_reload_holds_for_the_next_submission(t):
     assert proxy.counts()["proxied"] == 3
 
 
-@test
-def authorities_that_cannot_be_read_refuse_the_test(t):
-    saying = "HttpClient.CertificateAuthorities: cannot read /nowhere.pem: No such file or directory"
-    http_client = {"VerifyCertificates": True, "CertificateAuthorities": "/nowhere.pem"}
+def refused_by_settings(t, http_client, saying, *args):
     path = t.file("lps.json", json.dumps({"HttpClient": http_client}))
-    lps = t.lps("--local", "--config", path, "-u", "https://127.0.0.1:9/")
+    lps = t.lps("--local", "--config", path, *args)
     assert lps.wait() == 2 and lps.out == "" and saying in lps.err, lps.err
     cluster = t.cluster().start()
     write_settings(cluster, "w1", **http_client)
     cluster.workers["w1"].signal(signal.SIGHUP)
     cluster.workers["w1"].await_text("settings read again")
-    lps = cluster.lps("w1", "-u", "https://127.0.0.1:9/")
+    lps = cluster.lps("w1", *args)
     assert lps.wait() == 2 and lps.out == "" and saying in lps.err, lps.err
+
+
+@test
+def authorities_that_cannot_be_read_refuse_the_test(t):
+    refused_by_settings(t, {"VerifyCertificates": True, "CertificateAuthorities": "/nowhere.pem"},
+                        "HttpClient.CertificateAuthorities: cannot read /nowhere.pem: No such file or directory",
+                        "-u", "https://127.0.0.1:9/")
+
+
+@test
+def headers_that_the_mode_does_not_allow_refuse_the_test(t):
+    refused_by_settings(t, {"HeaderValidationMode": "Strict"},
+                        'the header X-A is not a known header (HeaderValidationMode Strict)',
+                        "-u", "http://127.0.0.1:9/", "-h", "X-A: 1")
 
 
 @test(fast=True)

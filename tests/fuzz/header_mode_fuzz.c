@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/str.h"
-#include "worker/runner/header_mode.h"
+#include "worker/spawn/header_mode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,10 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (value != NULL)
         *value++ = '\0';
     char *own = value != NULL ? xstrdup(value) : NULL; // with nothing behind its end
-    bool by_strict = header_mode_refuses(HEADER_MODE_STRICT, true, name, own) == NULL;
-    bool by_lenient = header_mode_refuses(HEADER_MODE_LENIENT, true, name, own) == NULL;
+    bool by_strict = header_mode_refuses(CONF_HEADERS_STRICT, true, name, own) == NULL;
+    bool by_lenient = header_mode_refuses(CONF_HEADERS_LENIENT, true, name, own) == NULL;
     assert(by_lenient || !by_strict);
-    assert(header_mode_refuses(HEADER_MODE_RAW, false, name, own) == NULL);
+    assert(header_mode_refuses(CONF_HEADERS_RAW, false, name, own) == NULL);
     free(own);
     free(name);
     return 0;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "common/http_date.h"
 #include "worker/runner/cookies.h"
 
 #define NOW 1700000000
@@ -409,7 +410,7 @@ static void dates_are_read_as_they_are_written(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-        if (cookies_parse_date(same[i], strlen(same[i]), &s) != 0 || s != 784111777)
+        if (http_date_parse(same[i], strlen(same[i]), &s) != 0 || s != 784111777)
             fail_msg("%s", same[i]);
     }
 }
@@ -451,7 +452,7 @@ static void dates_have_their_limits(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t s = -1;
-        int r = cookies_parse_date(rows[i].text, strlen(rows[i].text), &s);
+        int r = http_date_parse(rows[i].text, strlen(rows[i].text), &s);
         if (s != rows[i].s || r != (s == -1 ? -EINVAL : 0))
             fail_msg("%s: %d, %jd", rows[i].text, r, (intmax_t)s);
     }

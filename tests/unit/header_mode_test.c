@@ -1,11 +1,15 @@
-#include "worker/runner/header_mode.h"
+#include "worker/spawn/header_mode.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "common/str.h"
 
 #define CONNECTION "belongs to the connection"
 #define HOST       "is the target's own, see AllowHostOverride"
@@ -59,19 +63,19 @@ static void names_are_allowed_by_the_mode(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *name = cases[i].name;
-        gives(header_mode_refuses(HEADER_MODE_RAW, false, name, "\""), NULL, name);
-        gives(header_mode_refuses(HEADER_MODE_LENIENT, false, name, NULL), cases[i].lenient, name);
-        gives(header_mode_refuses(HEADER_MODE_STRICT, false, name, NULL), cases[i].strict, name);
+        gives(header_mode_refuses(CONF_HEADERS_RAW, false, name, "\""), NULL, name);
+        gives(header_mode_refuses(CONF_HEADERS_LENIENT, false, name, NULL), cases[i].lenient, name);
+        gives(header_mode_refuses(CONF_HEADERS_STRICT, false, name, NULL), cases[i].strict, name);
     }
 }
 
 static void a_host_needs_leave_and_gets_it_in_lenient_mode_alone(void **state)
 {
     (void)state;
-    gives(header_mode_refuses(HEADER_MODE_RAW, false, "Host", "a"), NULL, "Host");
-    gives(header_mode_refuses(HEADER_MODE_LENIENT, true, "host", "a"), NULL, "host");
-    gives(header_mode_refuses(HEADER_MODE_LENIENT, false, "host", "a"), HOST, "host");
-    gives(header_mode_refuses(HEADER_MODE_STRICT, true, "Host", "a"), HOST, "Host");
+    gives(header_mode_refuses(CONF_HEADERS_RAW, false, "Host", "a"), NULL, "Host");
+    gives(header_mode_refuses(CONF_HEADERS_LENIENT, true, "host", "a"), NULL, "host");
+    gives(header_mode_refuses(CONF_HEADERS_LENIENT, false, "host", "a"), HOST, "host");
+    gives(header_mode_refuses(CONF_HEADERS_STRICT, true, "Host", "a"), HOST, "Host");
 }
 
 static void strict_values_have_the_form_of_their_header(void **state)
@@ -115,17 +119,97 @@ static void strict_values_have_the_form_of_their_header(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *name = cases[i].name;
         for (size_t k = 0; k < 5 && cases[i].good[k] != NULL; k++)
-            if (header_mode_refuses(HEADER_MODE_STRICT, false, name, cases[i].good[k]) != NULL)
+            if (header_mode_refuses(CONF_HEADERS_STRICT, false, name, cases[i].good[k]) != NULL)
                 fail_msg("%s: %s is refused", name, cases[i].good[k]);
         for (size_t k = 0; k < 6 && cases[i].bad[k] != NULL; k++) {
             const char *found =
-                header_mode_refuses(HEADER_MODE_STRICT, false, name, cases[i].bad[k]);
+                header_mode_refuses(CONF_HEADERS_STRICT, false, name, cases[i].bad[k]);
             if (found == NULL || strcmp(found, VALUE) != 0)
                 fail_msg("%s: %s is allowed", name, cases[i].bad[k]);
-            gives(header_mode_refuses(HEADER_MODE_LENIENT, false, name, cases[i].bad[k]), NULL,
+            gives(header_mode_refuses(CONF_HEADERS_LENIENT, false, name, cases[i].bad[k]), NULL,
                   name);
         }
     }
+}
+
+static struct plan *plan_with(const char *headers)
+{
+    char *text =
+        xasprintf("{\"name\": \"p\", \"rounds\": [{\"name\": \"a\", \"numberOfClients\": 1,"
+                  " \"iterations\": [{\"name\": \"plain\", \"mode\": \"R\","
+                  " \"requestCount\": 1, \"httpRequest\": {\"url\": \"http://h/\"}},"
+                  " {\"name\": \"with\", \"mode\": \"R\", \"requestCount\": 1,"
+                  " \"httpRequest\": {\"url\": \"http://h/\", \"headers\": %s}}]}]}",
+                  headers);
+    struct diag d = {0};
+    struct plan *plan;
+
+    if (plan_parse(text, strlen(text), &d, &plan) < 0)
+        fail_msg("%s: %s", headers, d.entry[0].text);
+    free(text);
+    return plan;
+}
+
+// expected: what it is refused for; NULL: it is not.
+static void checks(enum conf_headers mode, bool allow_host, const char *headers,
+                   const char *expected)
+{
+    struct plan *plan = plan_with(headers);
+    struct diag d = {0};
+
+    assert_int_equal(header_mode_check(mode, allow_host, plan, &d), expected ? -EINVAL : 0);
+    assert_int_equal(d.n, expected != NULL);
+    if (expected != NULL)
+        assert_string_equal(d.entry[0].text, expected);
+    diag_done(&d);
+    plan_free(plan);
+}
+
+static void a_plan_is_refused_by_round_iteration_and_header(void **state)
+{
+    (void)state;
+    checks(CONF_HEADERS_STRICT, false, "{}", NULL);
+    checks(CONF_HEADERS_STRICT, false, "{\"Accept\": \"*/*\"}", NULL);
+    checks(CONF_HEADERS_STRICT, false, "{\"Accept\": [\"*/*\", \"text\"]}",
+           "round \"a\", iteration \"with\": the header Accept has a value that is none for it "
+           "(HeaderValidationMode Strict)");
+    checks(CONF_HEADERS_LENIENT, false, "{\"Accept\": [\"*/*\", \"text\"]}", NULL);
+    checks(CONF_HEADERS_STRICT, false, "{\"X-A\": \"1\"}",
+           "round \"a\", iteration \"with\": the header X-A is not a known header "
+           "(HeaderValidationMode Strict)");
+    checks(CONF_HEADERS_LENIENT, false, "{\"X-A\": \"1\", \"Idempotency-Key\": \"1\"}",
+           "round \"a\", iteration \"with\": the header Idempotency-Key is not a known header "
+           "(HeaderValidationMode Lenient)");
+    checks(CONF_HEADERS_LENIENT, false, "{\"Host\": \"o\"}",
+           "round \"a\", iteration \"with\": the header Host is the target's own, see "
+           "AllowHostOverride (HeaderValidationMode Lenient)");
+    checks(CONF_HEADERS_LENIENT, true, "{\"Host\": \"o\"}", NULL);
+    checks(CONF_HEADERS_RAW, false, "{\"Host\": \"o\", \"Nonsense\": \"(\"}", NULL);
+}
+
+static void a_value_that_is_not_yet_known_is_not_judged(void **state)
+{
+    (void)state;
+    checks(CONF_HEADERS_STRICT, false, "{\"Accept\": \"$type\"}", NULL);
+    checks(CONF_HEADERS_STRICT, false, "{\"X-A\": \"$type\"}",
+           "round \"a\", iteration \"with\": the header X-A is not a known header "
+           "(HeaderValidationMode Strict)");
+}
+
+static void each_header_has_an_entry_and_long_names_are_cut(void **state)
+{
+    char *headers = xasprintf("{\"%0256d\": \"\", \"X-B\": \"\"}", 0);
+    struct plan *plan = plan_with(headers);
+    struct diag d = {0};
+
+    (void)state;
+    assert_int_equal(header_mode_check(CONF_HEADERS_STRICT, false, plan, &d), -EINVAL);
+    assert_int_equal(d.n, 2);
+    assert_non_null(strstr(d.entry[0].text,
+                           " 000000000000000000000000000000000000000000000000 is not a known"));
+    diag_done(&d);
+    plan_free(plan);
+    free(headers);
 }
 
 int main(void)
@@ -134,6 +218,9 @@ int main(void)
         cmocka_unit_test(names_are_allowed_by_the_mode),
         cmocka_unit_test(a_host_needs_leave_and_gets_it_in_lenient_mode_alone),
         cmocka_unit_test(strict_values_have_the_form_of_their_header),
+        cmocka_unit_test(a_plan_is_refused_by_round_iteration_and_header),
+        cmocka_unit_test(a_value_that_is_not_yet_known_is_not_judged),
+        cmocka_unit_test(each_header_has_an_entry_and_long_names_are_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

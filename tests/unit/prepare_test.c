@@ -126,8 +126,6 @@ static void every_setting_survives_the_wire(void **state)
     assert_int_equal(http->n_source, 2);
     assert_string_equal(http->source[0], "127.0.0.1");
     assert_string_equal(http->source[1], "::1");
-    assert_int_equal(http->header_mode, 1);
-    assert_true(http->allow_host);
     assert_string_equal(http->server_time_header, "X-T");
     assert_int_equal(http->server_time_format, SERVER_TIMING_SECONDS);
     lps__v1__http_settings__free_unpacked(http, NULL);
@@ -137,15 +135,12 @@ static void words_become_the_numbers_that_the_runner_knows(void **state)
 {
     static const struct {
         const char *key, *word;
-        uint32_t mode, format;
+        uint32_t format;
     } cases[] = {
-        {"HeaderValidationMode", "RawPassthrough", 0, SERVER_TIMING_AUTO},
-        {"HeaderValidationMode", "Lenient", 1, SERVER_TIMING_AUTO},
-        {"HeaderValidationMode", "Strict", 2, SERVER_TIMING_AUTO},
-        {"ServerTimeFormat", "Auto", 0, SERVER_TIMING_AUTO},
-        {"ServerTimeFormat", "Milliseconds", 0, SERVER_TIMING_MILLISECONDS},
-        {"ServerTimeFormat", "Seconds", 0, SERVER_TIMING_SECONDS},
-        {"ServerTimeFormat", "ServerTiming", 0, SERVER_TIMING_ENTRIES},
+        {"ServerTimeFormat", "Auto", SERVER_TIMING_AUTO},
+        {"ServerTimeFormat", "Milliseconds", SERVER_TIMING_MILLISECONDS},
+        {"ServerTimeFormat", "Seconds", SERVER_TIMING_SECONDS},
+        {"ServerTimeFormat", "ServerTiming", SERVER_TIMING_ENTRIES},
     };
 
     (void)state;
@@ -155,7 +150,6 @@ static void words_become_the_numbers_that_the_runner_knows(void **state)
         Lps__V1__HttpSettings *http;
         struct diag d = {0};
         assert_int_equal(prepare_http(conf, &d, &http), 0);
-        assert_int_equal(http->header_mode, cases[i].mode);
         assert_int_equal(http->server_time_format, cases[i].format);
         prepare_http_free(http);
         conf_free(conf);

@@ -16,7 +16,8 @@
 #define MIB   64
 #define SLACK (MIB / 4)
 
-// MIB of memory that the kernel has touched: what a sanitizer notes of a touch by ourselves is memory, too.
+// MIB of memory that the kernel has touched: what a sanitizer notes of a touch by ourselves is
+// memory, too.
 static void *map(int flag)
 {
     void *p = mmap(NULL, (size_t)MIB * 1024 * 1024, PROT_READ | PROT_WRITE,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/http_date.h"
+
 struct cookie {
     char *name; // one block with what follows
     const char *value, *domain, *path;
@@ -72,7 +74,7 @@ static void read_max_age(struct set *set, struct span value)
 static void read_attribute(struct set *set, struct span name, struct span value)
 {
     if (is_word(name, "Expires")) {
-        cookies_parse_date(value.p, value.len, &set->expires_s);
+        http_date_parse(value.p, value.len, &set->expires_s);
     } else if (is_word(name, "Max-Age")) {
         read_max_age(set, value);
     } else if (is_word(name, "Domain") && value.len > 0 &&

@@ -34,6 +34,3 @@ void cookies_set(struct cookies *jar, const struct plan_url *url, const char *fi
 // for this scheme, host and path. Drops those that have expired.
 bool cookies_append(struct cookies *jar, const struct plan_url *url, int64_t now_s,
                     struct buf *out);
-
-// Unix time of an Expires attribute (RFC 6265 section 5.1.1). 0 or -EINVAL.
-int cookies_parse_date(const char *text, size_t len, int64_t *ret_s);

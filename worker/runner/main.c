@@ -193,8 +193,6 @@ static int render(struct runner *r, const Lps__V1__RunnerStart *start, char *why
     config.files = r->files = take_files(start);
     int rc = settings_init(&r->settings, start->http, why, size);
     if (rc == 0)
-        rc = settings_check_headers(&r->settings, r->plan, why, size);
-    if (rc == 0)
         rc = program_new(&config, &r->program, why, size);
     if (rc == 0)
         make_requests(r);

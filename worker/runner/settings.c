@@ -9,7 +9,6 @@
 #include "common/clock.h"
 #include "common/plan.h"
 #include "common/str.h"
-#include "worker/runner/header_mode.h"
 
 static int take_proxy(struct settings *s, char *why, size_t size)
 {
@@ -86,33 +85,6 @@ bool settings_by_proxy(const char *host, const void *arg)
         if (strcmp(s->http->no_proxy[i], "*") == 0 || is_below(host, s->http->no_proxy[i]))
             return false;
     return true;
-}
-
-int settings_check_headers(const struct settings *s, const struct plan *plan, char *why,
-                           size_t size)
-{
-    enum header_mode mode = (enum header_mode)s->http->header_mode;
-    const struct plan_round *round;
-    const struct plan_iteration *it;
-
-    for (uint32_t id = 0; id < plan_n_series(plan); id++) {
-        plan_series(plan, id, &round, &it);
-        for (size_t i = 0; i < it->n_headers; i++) {
-            const struct plan_header *header = &it->headers[i];
-            const char *value = plan_has_placeholder(header->value) ? NULL : header->value;
-            const char *problem =
-                header_mode_refuses(mode, s->http->allow_host, header->name, value);
-            if (problem == NULL)
-                continue;
-            snprintf(why, size,
-                     "round \"%.48s\", iteration \"%.48s\": the header %.48s %s "
-                     "(HeaderValidationMode %s)",
-                     round->name, it->name, header->name, problem,
-                     mode == HEADER_MODE_STRICT ? "Strict" : "Lenient");
-            return -EINVAL;
-        }
-    }
-    return 0;
 }
 
 static int64_t ns(uint64_t ms)

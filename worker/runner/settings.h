@@ -22,9 +22,5 @@ int settings_init(struct settings *s, const Lps__V1__HttpSettings *http, char *w
 void settings_done(struct settings *s);
 // A request_by_proxy_fn; arg is a struct settings.
 bool settings_by_proxy(const char *host, const void *arg);
-// Whether the setting HeaderValidationMode allows all headers of the plan; a value with a
-// placeholder may be anything. 0, or -EINVAL and into why the first that it refuses.
-int settings_check_headers(const struct settings *s, const struct plan *plan, char *why,
-                           size_t size);
 // Borrows from s and its message.
 void settings_fill(const struct settings *s, struct client_net_config *config);

@@ -8,6 +8,7 @@
 #include "common/capacity.h"
 #include "common/file.h"
 #include "common/str.h"
+#include "worker/spawn/header_mode.h"
 
 static int read_authorities(const char *path, struct diag *d, struct buf *out)
 {
@@ -26,11 +27,6 @@ static int read_authorities(const char *path, struct diag *d, struct buf *out)
 }
 
 // As the runner's messages number them.
-static const uint32_t header_modes[] = {
-    [CONF_HEADERS_RAW] = 0,
-    [CONF_HEADERS_LENIENT] = 1,
-    [CONF_HEADERS_STRICT] = 2,
-};
 static const uint32_t server_time_formats[] = {
     [CONF_SERVER_TIME_AUTO] = 1,
     [CONF_SERVER_TIME_MILLISECONDS] = 2,
@@ -61,8 +57,6 @@ int prepare_http(const struct conf *conf, struct diag *d, Lps__V1__HttpSettings 
     s->proxy = xstrdup(conf->http_client.proxy != NULL ? conf->http_client.proxy : "");
     s->no_proxy = conf_list(conf->http_client.no_proxy, &s->n_no_proxy);
     s->source = conf_list(conf->http_client.source, &s->n_source);
-    s->header_mode = header_modes[conf->http_client.headers];
-    s->allow_host = conf->http_client.allow_host;
     s->server_time_header = xstrdup(server_time != NULL ? server_time : "");
     s->server_time_format = server_time_formats[conf->http_client.server_time_format];
     *ret_http = s;
@@ -115,7 +109,11 @@ int prepare_run(const struct conf *conf, const struct plan *plan, struct diag *r
     Lps__V1__HttpSettings *http;
     struct capacity capacity;
 
-    int r = prepare_http(conf, refused, &http);
+    int r =
+        header_mode_check(conf->http_client.headers, conf->http_client.allow_host, plan, refused);
+    if (r < 0)
+        return r;
+    r = prepare_http(conf, refused, &http);
     if (r < 0)
         return r;
     capacity_read(&capacity, http->n_source);

@@ -19,6 +19,6 @@ void prepare_http_free(Lps__V1__HttpSettings *http);
 // The section Watchdog; NULL where it sets no limit. The caller frees, by free().
 Lps__V1__WatchdogSettings *prepare_watchdog(const struct conf *conf);
 
-// prepare_http, and capacity_check of this host.
+// prepare_http, header_mode_check, and capacity_check of this host.
 int prepare_run(const struct conf *conf, const struct plan *plan, struct diag *refused,
                 struct diag *doubted, Lps__V1__HttpSettings **ret_http);

@@ -1,6 +1,7 @@
-#include "worker/runner/cookies.h"
+#include "common/http_date.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -92,7 +93,7 @@ static int64_t days_since_1970(int year, int month, int day)
            (is_leap && month > 2) + day - 1;
 }
 
-int cookies_parse_date(const char *text, size_t len, int64_t *ret_s)
+int http_date_parse(const char *text, size_t len, int64_t *ret_s)
 {
     const char *p = text, *end = text + len;
     struct date d = {0};

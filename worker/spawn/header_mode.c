@@ -1,10 +1,11 @@
-#include "worker/runner/header_mode.h"
+#include "worker/spawn/header_mode.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "worker/runner/cookies.h"
+#include "common/http_date.h"
 
 // Forms of values, of RFC 9110 where nothing else is said.
 enum form {
@@ -192,7 +193,7 @@ static bool is_date(const char *at)
 {
     int64_t ignored;
 
-    return cookies_parse_date(at, strlen(at), &ignored) == 0;
+    return http_date_parse(at, strlen(at), &ignored) == 0;
 }
 
 static bool has_form(enum form form, const char *value)
@@ -240,25 +241,55 @@ static bool begins_as_listed(const char *name, const char *const *list)
     return *list != NULL;
 }
 
-const char *header_mode_refuses(enum header_mode mode, bool allow_host, const char *name,
+const char *header_mode_refuses(enum conf_headers mode, bool allow_host, const char *name,
                                 const char *value)
 {
-    if (mode == HEADER_MODE_RAW)
+    if (mode == CONF_HEADERS_RAW)
         return NULL;
     if (is_listed(name, of_connection))
         return "belongs to the connection";
     if (strcasecmp(name, "Host") == 0)
-        return mode == HEADER_MODE_LENIENT && allow_host
+        return mode == CONF_HEADERS_LENIENT && allow_host
                    ? NULL
                    : "is the target's own, see AllowHostOverride";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcasecmp(name, known[i].name) != 0)
             continue;
-        bool ok = mode == HEADER_MODE_LENIENT || value == NULL || has_form(known[i].form, value);
+        bool ok = mode == CONF_HEADERS_LENIENT || value == NULL || has_form(known[i].form, value);
         return ok ? NULL : "has a value that is none for it";
     }
-    if (mode == HEADER_MODE_LENIENT &&
+    if (mode == CONF_HEADERS_LENIENT &&
         (is_listed(name, tolerated) || begins_as_listed(name, tolerated_begins)))
         return NULL;
     return "is not a known header";
+}
+
+static void check_iteration(enum conf_headers mode, bool allow_host, const struct plan_round *round,
+                            const struct plan_iteration *it, struct diag *d)
+{
+    for (size_t i = 0; i < it->n_headers; i++) {
+        const struct plan_header *header = &it->headers[i];
+        const char *value = plan_has_placeholder(header->value) ? NULL : header->value;
+        const char *problem = header_mode_refuses(mode, allow_host, header->name, value);
+        if (problem != NULL)
+            diag_add(d, 0, 0,
+                     "round \"%.48s\", iteration \"%.48s\": the header %.48s %s "
+                     "(HeaderValidationMode %s)",
+                     round->name, it->name, header->name, problem,
+                     mode == CONF_HEADERS_STRICT ? "Strict" : "Lenient");
+    }
+}
+
+int header_mode_check(enum conf_headers mode, bool allow_host, const struct plan *plan,
+                      struct diag *d)
+{
+    const struct plan_round *round;
+    const struct plan_iteration *it;
+    size_t n_before = d->n;
+
+    for (uint32_t id = 0; id < plan_n_series(plan); id++) {
+        plan_series(plan, id, &round, &it);
+        check_iteration(mode, allow_host, round, it, d);
+    }
+    return d->n > n_before ? -EINVAL : 0;
 }
