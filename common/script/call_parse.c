@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/script/item.h"
 #include "common/script/script_impl.h"
 
 #define QUOTE_MAX 40 // bytes of what was found, in a message
@@ -145,6 +146,20 @@ static int split(struct script_parse *p, const struct method *m, const char *arg
     return r;
 }
 
+static int check_where(struct script_parse *p, const struct method_param *param,
+                       const struct range *at, const char *text, size_t len)
+{
+    struct item_where *where = NULL;
+    struct tmpl_error error;
+
+    if (len == 0 || item_where_compile(text, len, &where, &error) == 0) {
+        item_where_free(where);
+        return 0;
+    }
+    return script_fail(p, at->begin, "\"%s\", at its character %zu: %s", param->name, error.at + 1,
+                       error.text);
+}
+
 // Whether a text that is the same each time is what the parameter takes.
 static int check_literal(struct script_parse *p, const struct method_param *param,
                          const struct range *at, const struct tmpl *t)
@@ -158,6 +173,8 @@ static int check_literal(struct script_parse *p, const struct method_param *para
     if (!tmpl_is_constant(t))
         return 0;
     const char *text = tmpl_text(t, &len);
+    if (param->kind == METHOD_WHERE)
+        return check_where(p, param, at, text, len);
     if (param->kind == METHOD_INT && call_read_int(text, len, &n) < 0)
         expected = "a whole number";
     else if (param->kind == METHOD_NUMBER && call_read_number(text, len, &x) < 0)

@@ -146,15 +146,21 @@ static void a_condition_is_rendered_once_and_not_again(void **state)
 static void a_wrong_condition_matches_nothing_and_warns_once(void **state)
 {
     search(*state, LIST,
-           ROWS({"where=item.n >, match=count", "0", "find: where"},
-                {"where=item.n == (), default=d", "d", "where"},
+           ROWS({"where=item.n >$strcat(values=[]), match=count", "0", "find: where"},
                 {"where=item.id + 1, match=count", "0", "where"},
-                {"where=nope(item.id), match=count", "0", "where"},
                 // Numbers and texts do not compare.
                 {"where=item.n > 1, match=count", "0", "candidate 0"},
                 {"where=item.n == 1 or item.id == 2, match=count", "0", "candidate 0"}));
     search(*state, "[{\"p\":1},{},{\"p\":3},{\"p\":\"x\"}]",
            ROWS({"where=item.p > 0, match=all, select=item.p", "[1,3]", "candidate 1"}));
+}
+
+static void a_condition_that_cannot_be_one_is_refused(void **state)
+{
+    (void)state;
+    is_refused("$find(source=${json}, where=item.n >)", "at its character 12: found the end");
+    is_refused("$find(source=${json}, where=item.n == ())", "\"where\", at its character 15");
+    is_refused("$find(source=${json}, where=nope(item.id))", "\"where\"");
 }
 
 static void a_single_reference_keeps_its_type(void **state)
@@ -348,6 +354,7 @@ int main(void)
         world_test(the_word_means_the_candidate_in_quotes_too),
         world_test(a_condition_is_rendered_once_and_not_again),
         world_test(a_wrong_condition_matches_nothing_and_warns_once),
+        world_test(a_condition_that_cannot_be_one_is_refused),
         world_test(a_single_reference_keeps_its_type),
         world_test(a_nul_in_a_result_is_a_character),
         world_test(a_list_is_json_whatever_the_text),
