@@ -146,6 +146,12 @@ void client_on_room(struct client *c, uint32_t origin)
     }
 }
 
+static inline void make_room(struct client *c, uint32_t origin)
+{
+    if (!list_is_empty(&c->waiting))
+        client_on_room(c, origin);
+}
+
 static struct hop *hop_of(struct exchange *x)
 {
     if (x->hop == NULL)
@@ -267,8 +273,7 @@ void client_on_open(struct channel *ch, struct exchange *x)
     uint32_t origin = ch->conn.origin;
 
     channel_send(ch, x);
-    if (!list_is_empty(&c->waiting))
-        client_on_room(c, origin);
+    make_room(c, origin);
 }
 
 static void end(struct exchange *x)
@@ -277,12 +282,13 @@ static void end(struct exchange *x)
     x->channel = NULL;
 }
 
-// True: the next request of x goes out, where a redirect led. Not inlined, as add_cookies: who does
-// not need it is not to pay for its frame.
+// True: the next request of x goes out, where a redirect led. Not inlined, as add_cookies and those
+// below: who does not need it is not to pay for its frame.
 static __attribute__((noinline)) bool follow(struct exchange *x, unsigned status)
 {
     struct client *c = x->client;
     struct hop *hop = x->hop;
+    uint32_t origin_before = x->out->origin;
     struct request_parts parts;
     const struct request_origin *origin;
 
@@ -294,6 +300,7 @@ static __attribute__((noinline)) bool follow(struct exchange *x, unsigned status
     request_make(&hop->request, &parts, cookie_for(x, &parts.url), origin, id);
     x->out = &hop->request;
     go_out(c, x);
+    make_room(c, origin_before);
     return true;
 }
 
@@ -318,7 +325,7 @@ static inline void complete(struct exchange *x, int64_t over_ns)
 }
 
 // True: its owner tells when all of it is over.
-static bool hold(struct exchange *x)
+static __attribute__((noinline)) bool hold(struct exchange *x)
 {
     list_append(&extra_of(x->client)->held, &x->link);
     if (x->on_answer(x, x->status))
@@ -329,21 +336,15 @@ static bool hold(struct exchange *x)
 
 void client_on_answer(struct exchange *x, unsigned status)
 {
-    struct client *c = x->client;
-    uint32_t origin = x->out->origin;
-    bool goes_on = x->hop != NULL && follow(x, status);
-
-    if (!goes_on)
-        end(x);
-    if (!list_is_empty(&c->waiting))
-        client_on_room(c, origin);
-    if (goes_on)
+    if (x->hop != NULL && follow(x, status))
         return;
+    end(x);
+    x->status = (uint16_t)status;
+    make_room(x->client, x->out->origin);
     if (x->answer != NULL)
         answer_end(x->answer);
     if (x->hop != NULL)
         record_server_time(x);
-    x->status = (uint16_t)status;
     if (x->on_answer == NULL || !hold(x))
         complete(x, x->times.done_ns);
 }
@@ -380,8 +381,7 @@ void client_on_failure(struct exchange *x, enum metrics_error kind, const char *
         answer_reset(x->answer);
     if (!x->is_part)
         record_failed(net->record, x->series, x->times.done_ns, kind, why, x->is_reused);
-    if (!list_is_empty(&c->waiting))
-        client_on_room(c, origin);
+    make_room(c, origin);
     x->on_done(x, false);
 }
 
@@ -493,8 +493,7 @@ void client_cut(struct client *c, uint32_t series)
         uint32_t origin = x->out->origin;
         channel_drop(x->channel, x);
         abort_exchange(c, x);
-        if (!list_is_empty(&c->waiting))
-            client_on_room(c, origin);
+        make_room(c, origin);
     }
 }
 
