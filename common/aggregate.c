@@ -13,6 +13,7 @@ struct source {
     bool seen;
     int64_t last_k;
     uint64_t in_flight;
+    struct generator generator;
 };
 
 // One second above the horizon.
@@ -153,9 +154,14 @@ static void add_counters(struct aggregate_point *p, const struct metrics_window 
 static void add_source(struct aggregate *a, uint32_t source, struct aggregate_point *p,
                        const struct metrics_window *w)
 {
+    struct generator_look look = generator_look(w);
     struct source *s = reach_source(a, source);
     uint64_t in_flight = 0;
 
+    if (w->k >= 0) {
+        generator_add(&s->generator, &look);
+        p->generator = look.state > p->generator ? look.state : p->generator;
+    }
     if (s->seen && w->k < s->last_k)
         return;
     for (uint32_t i = 0; i < w->n_series; i++)
@@ -213,6 +219,13 @@ int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_win
         set_percentiles(p, &second->service);
     }
     return 0;
+}
+
+const struct generator *aggregate_generator(const struct aggregate *a, uint32_t source)
+{
+    static const struct generator none;
+
+    return source < a->n_sources ? &a->sources[source].generator : &none;
 }
 
 const struct metrics_series *aggregate_totals(const struct aggregate *a)

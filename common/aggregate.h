@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/generator.h"
 #include "common/metrics.h"
 
 // One second of the whole cluster, small enough to keep all of a run.
@@ -13,6 +14,7 @@ struct aggregate_point {
     uint64_t started, completed, failed, errors; // errors: metrics_n_errors
     uint64_t dropped;
     uint64_t paused_us; // that a watchdog held requests back, on the worker where it was longest
+    uint64_t generator; // enum generator_state of the worker that was worst
     uint64_t bytes_sent, bytes_received;
     uint64_t in_flight; // each source's latest up to k; none of one silent for keep_s
     uint64_t p50_us, p90_us, p95_us, p99_us, p999_us, max_us; // service latency of this second
@@ -44,3 +46,5 @@ const struct aggregate_point *aggregate_point_at(const struct aggregate *a, int6
 // the store.
 const struct metrics_window *aggregate_window(const struct aggregate *a, int64_t k);
 int64_t aggregate_newest(const struct aggregate *a); // -1: none yet
+// Of this source's seconds; of seconds before T0 nothing.
+const struct generator *aggregate_generator(const struct aggregate *a, uint32_t source);

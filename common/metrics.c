@@ -168,6 +168,8 @@ void metrics_merge_peer(struct metrics_window *into, const struct metrics_window
     into->health.cpu_us += from->health.cpu_us;
     into->health.fds += from->health.fds;
     into->health.paused_us = larger(into->health.paused_us, from->health.paused_us);
+    into->health.busy_us = larger(into->health.busy_us, from->health.busy_us);
+    into->health.steal_us = larger(into->health.steal_us, from->health.steal_us);
 }
 
 void metrics_merge_later(struct metrics_series *into, const struct metrics_series *from)

@@ -75,6 +75,8 @@ struct metrics_series {
 struct metrics_health {
     uint64_t loop_stall_us, cpu_us, fds;
     uint64_t paused_us; // while the watchdog held requests back; of several workers the longest
+    uint64_t busy_us;   // that the busiest event loop had a CPU or waited for one
+    uint64_t steal_us;  // that the hypervisor took, of the host's CPUs on average
 };
 
 // All series of a plan in second k since T0; n_series is fixed by the plan.

@@ -213,6 +213,7 @@ static const struct {
     COLUMN("errors", errors),
     COLUMN("dropped", dropped),
     COLUMN("pausedUs", paused_us),
+    COLUMN("generator", generator),
     COLUMN("inFlight", in_flight),
     COLUMN("bytesSent", bytes_sent),
     COLUMN("bytesReceived", bytes_received),
@@ -252,15 +253,46 @@ static json_t *ms_or_null(bool known, int64_t ns)
     return known ? json_real((double)ns / NS_PER_MS) : json_null();
 }
 
+static json_t *generator_json(const struct generator *g)
+{
+    static const struct generator none;
+    struct generator_look look = generator_verdict(g != NULL ? g : &none);
+    char *text = generator_text(g != NULL ? g : &none);
+    json_t *json = json_pack("{s:s s:o s:s}", "state", generator_state_name[look.state], "limit",
+                             text_or_null(generator_limit_name[look.limit]), "text", text);
+
+    free(text);
+    return json;
+}
+
+// That of the worker that was worst.
+static json_t *all_generators_json(const struct result_input *in)
+{
+    const struct result_member *worst = NULL;
+    enum generator_state state = GENERATOR_UNDEFINED;
+
+    for (size_t i = 0; i < in->n_members; i++) {
+        const struct result_member *m = &in->members[i];
+        if (m->generator != NULL && generator_verdict(m->generator).state > state) {
+            state = generator_verdict(m->generator).state;
+            worst = m;
+        }
+    }
+    json_t *json = generator_json(worst != NULL ? worst->generator : NULL);
+    json_object_set_new(json, "node",
+                        state > GENERATOR_CLEAN ? text_or_null(worst->node) : json_null());
+    return json;
+}
+
 static json_t *member_json(const struct result_member *m)
 {
-    return json_pack("{s:o s:s s:o s:o s:o s:o s:o s:o s:f}", "node", text_or_null(m->node),
+    return json_pack("{s:o s:s s:o s:o s:o s:o s:o s:o s:f s:o}", "node", text_or_null(m->node),
                      "state", member_state_name[m->state], "reason", text_or_null(m->reason),
                      "lastSecond", m->last_k < 0 ? json_null() : json_integer(m->last_k),
                      "requests", number(m->merged.started), "errors", number(m->errors),
                      "startSkewMs", ms_or_null(m->has_start, m->start_skew_ns), "startErrorMs",
                      ms_or_null(m->has_start, m->start_error_ns), "joinedAfterSeconds",
-                     (double)m->joined_ns / NS_PER_S);
+                     (double)m->joined_ns / NS_PER_S, "generator", generator_json(m->generator));
 }
 
 // The worst start of those that began with the run.
@@ -480,12 +512,13 @@ json_t *result_build(const struct result_input *in)
     for (size_t i = 0; i < in->n_members; i++)
         json_array_append_new(workers, member_json(&in->members[i]));
     json_t *result = json_pack(
-        "{s:s s:{s:s s:s s:s s:I s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o}",
+        "{s:s s:{s:s s:s s:s s:I s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o s:o}",
         "schema", SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest", hex, "seed",
         (json_int_t)in->seed, "startedAt", (json_int_t)in->started_wall_ms, "durationSeconds",
         seconds, "flags", flags, "verdict", verdict, "workers", workers, "startSkew",
         start_skew_json(in), "reconciliation", reconciliation, "late", "windows",
-        number(in->late_windows), "requests", number(in->late_requests), "totals",
+        number(in->late_windows), "requests", number(in->late_requests), "generator",
+        all_generators_json(in), "totals",
         series_json(aggregate_total(in->aggregate), n_errors, seconds), "series",
         all_series_json(in, errors, seconds), "hosts", all_hosts_json(in, errors, seconds),
         "timeline", result_points(points, n_points));

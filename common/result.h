@@ -37,10 +37,11 @@ struct result_member {
     uint64_t errors;    // metrics_n_errors over its windows
     bool has_start;
     int64_t start_skew_ns, start_error_ns;
-    int64_t joined_ns;              // 0: from the start
-    bool has_totals;                // FIN committed
-    struct metrics_counters totals; // over all series, from FIN
-    struct metrics_counters merged; // over all series, from this member's windows
+    int64_t joined_ns;                 // 0: from the start
+    bool has_totals;                   // FIN committed
+    struct metrics_counters totals;    // over all series, from FIN
+    struct metrics_counters merged;    // over all series, from this member's windows
+    const struct generator *generator; // of the same windows; NULL: not known
 };
 
 struct result_input {

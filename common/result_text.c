@@ -349,6 +349,34 @@ static void write_transfer(struct pen *p, const json_t *totals)
     end_line(p);
 }
 
+// What the numbers above are worth.
+static void write_generator(struct pen *p, const json_t *generator, bool is_cluster)
+{
+    const char *state = text_at(generator, "state"), *node = text_at(generator, "node");
+    bool is_limited = strcmp(state, generator_state_name[GENERATOR_LIMITED]) == 0;
+
+    if (generator == NULL || strcmp(state, generator_state_name[GENERATOR_UNDEFINED]) == 0)
+        return;
+    label(p, "generator");
+    if (strcmp(state, generator_state_name[GENERATOR_CLEAN]) == 0) {
+        put(p, NULL, "clean");
+        end_line(p);
+        return;
+    }
+    put(p, is_limited ? RED : YELLOW, "%s", is_limited ? "LIMITED" : "degraded");
+    put(p, NULL, " by %s%s%s", text_at(generator, "limit"),
+        is_cluster && node[0] != '\0' ? " on " : "", is_cluster ? node : "");
+    end_line(p);
+    label(p, "");
+    put_wrapped(p, text_at(generator, "text"));
+    end_line(p);
+    if (is_limited) {
+        label(p, "");
+        put_wrapped(p, "the target may well do better than these numbers");
+        end_line(p);
+    }
+}
+
 static void write_totals(struct pen *p, const json_t *result, bool is_cluster)
 {
     const json_t *totals = json_object_get(result, "totals");
@@ -359,6 +387,7 @@ static void write_totals(struct pen *p, const json_t *result, bool is_cluster)
     write_errors(p, totals);
     write_latency(p, totals, is_cluster);
     write_transfer(p, totals);
+    write_generator(p, json_object_get(result, "generator"), is_cluster);
 }
 
 // A service latency of a row; "-" where nothing completed.

@@ -128,6 +128,8 @@ Lps__V1__Window *wire_window_encode(const struct metrics_window *w)
     msg->health->cpu_us = w->health.cpu_us;
     msg->health->fds = w->health.fds;
     msg->health->paused_us = w->health.paused_us;
+    msg->health->busy_us = w->health.busy_us;
+    msg->health->steal_us = w->health.steal_us;
     msg->series = xcalloc(w->n_series, sizeof *msg->series);
     for (uint32_t i = 0; i < w->n_series; i++) {
         const struct metrics_series *s = &w->series[i];
@@ -214,7 +216,8 @@ int wire_window_decode(const Lps__V1__Window *msg, uint32_t n_series,
 
     if (msg->health != NULL)
         w->health = (struct metrics_health){msg->health->loop_stall_us, msg->health->cpu_us,
-                                            msg->health->fds, msg->health->paused_us};
+                                            msg->health->fds,           msg->health->paused_us,
+                                            msg->health->busy_us,       msg->health->steal_us};
     for (size_t i = 0; i < msg->n_series; i++) {
         const Lps__V1__SeriesDelta *delta = msg->series[i];
         if (delta->id >= n_series || (i > 0 && delta->id <= msg->series[i - 1]->id))

@@ -243,6 +243,7 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
             .totals = part->fin.totals,
             .errors = part->errors,
             .merged = part->merged,
+            .generator = aggregate_generator(run->aggregate, m->source),
         };
     }
     if (state->n_members > 0)

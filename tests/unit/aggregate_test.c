@@ -42,6 +42,35 @@ static void an_empty_aggregate_has_no_points(void **unused)
     aggregate_free(a);
 }
 
+static void add_busy(struct aggregate *a, uint32_t source, int64_t k, uint64_t busy_us)
+{
+    struct metrics_window *w = metrics_window_new(k, 1);
+
+    w->health.busy_us = busy_us;
+    assert_int_equal(aggregate_add(a, source, w), 0);
+    metrics_window_free(w);
+}
+
+static void generators_are_judged_by_worker_and_second(void **unused)
+{
+    struct aggregate *a = aggregate_new(1, 5);
+
+    (void)unused;
+    add_busy(a, 0, -1, 990000); // before T0
+    add_busy(a, 0, 0, 990000);
+    add_busy(a, 1, 0, 850000);
+    add_busy(a, 1, 1, 0);
+    assert_int_equal(aggregate_point_at(a, -1)->generator, GENERATOR_UNDEFINED);
+    assert_int_equal(aggregate_point_at(a, 0)->generator, GENERATOR_LIMITED);
+    assert_int_equal(aggregate_point_at(a, 1)->generator, GENERATOR_CLEAN);
+    assert_int_equal(aggregate_generator(a, 0)->n_seconds, 1);
+    assert_int_equal(aggregate_generator(a, 0)->n_limited, 1);
+    assert_int_equal(aggregate_generator(a, 1)->n_seconds, 2);
+    assert_int_equal(aggregate_generator(a, 1)->n_degraded, 1);
+    assert_int_equal(aggregate_generator(a, 7)->n_seconds, 0);
+    aggregate_free(a);
+}
+
 static void two_workers_add_up_within_a_second(void **unused)
 {
     struct aggregate *a = aggregate_new(1, 5);
@@ -259,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_aggregate_has_no_points),
+        cmocka_unit_test(generators_are_judged_by_worker_and_second),
         cmocka_unit_test(two_workers_add_up_within_a_second),
         cmocka_unit_test(seconds_without_data_are_empty_points),
         cmocka_unit_test(a_second_before_the_start_comes_first),

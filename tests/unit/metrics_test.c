@@ -116,8 +116,10 @@ static void gauges_add_up_over_peers_and_are_replaced_over_time(void **unused)
     (void)unused;
     a->series[0].n = (struct metrics_counters){.started = 1, .in_flight = 3, .in_flight_max = 9};
     b->series[0].n = (struct metrics_counters){.started = 2, .in_flight = 4, .in_flight_max = 5};
-    a->health = (struct metrics_health){.loop_stall_us = 7, .cpu_us = 1, .fds = 10};
-    b->health = (struct metrics_health){.loop_stall_us = 5, .cpu_us = 2, .fds = 20};
+    a->health = (struct metrics_health){
+        .loop_stall_us = 7, .cpu_us = 1, .fds = 10, .busy_us = 3, .steal_us = 8};
+    b->health = (struct metrics_health){
+        .loop_stall_us = 5, .cpu_us = 2, .fds = 20, .busy_us = 4, .steal_us = 6};
 
     metrics_merge_later(&total, &a->series[0]);
     metrics_merge_later(&total, &b->series[0]);
@@ -132,6 +134,8 @@ static void gauges_add_up_over_peers_and_are_replaced_over_time(void **unused)
     assert_int_equal(a->health.loop_stall_us, 7);
     assert_int_equal(a->health.cpu_us, 3);
     assert_int_equal(a->health.fds, 30);
+    assert_int_equal(a->health.busy_us, 4);
+    assert_int_equal(a->health.steal_us, 8);
     metrics_window_free(a);
     metrics_window_free(b);
 }

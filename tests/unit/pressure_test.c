@@ -99,12 +99,30 @@ static void a_sample_that_cannot_be_taken_changes_nothing(void **state)
     assert_int_equal(sample.in_flight, 3);
 }
 
+// What a thread used grows with what its CPU clock says, and it never waits for less than nothing.
+static void a_thread_is_busy_for_as_long_as_it_has_a_cpu_or_waits_for_one(void **state)
+{
+    struct timespec begin, now;
+
+    (void)state;
+    uint64_t before = pressure_thread_us();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    int64_t spent_ns;
+    do {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        spent_ns = (now.tv_sec - begin.tv_sec) * NS_PER_S + now.tv_nsec - begin.tv_nsec;
+    } while (spent_ns < 50 * NS_PER_MS);
+    assert_true(pressure_thread_us() - before >= 40000);
+    assert_true(pressure_steal_us() <= pressure_steal_us());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_is_touched_counts_and_a_shared_file_does_not),
         cmocka_unit_test(cpu_time_is_a_part_of_all_cores_since_the_sample_before),
         cmocka_unit_test(a_sample_that_cannot_be_taken_changes_nothing),
+        cmocka_unit_test(a_thread_is_busy_for_as_long_as_it_has_a_cpu_or_waits_for_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

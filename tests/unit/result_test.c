@@ -191,10 +191,48 @@ static void the_worst_start_is_that_of_those_who_began_with_the_run(void **state
     json_decref(result);
 }
 
+static void generator_is(const json_t *generator, const char *state, const char *limit)
+{
+    const char *found = json_string_value(json_object_get(generator, "limit"));
+
+    assert_string_equal(json_string_value(json_object_get(generator, "state")), state);
+    assert_string_equal(found != NULL ? found : "", limit);
+}
+
+static void the_worst_generator_speaks_for_all(void **state)
+{
+    struct fixture *f = *state;
+    struct generator clean = {.n_seconds = 10},
+                     busy = {.n_seconds = 10,
+                             .n_limited = 2,
+                             .reach[GENERATOR_CPU] = {2, GENERATOR_LIMITED, 97}};
+
+    answer(f, 200, 1);
+    json_t *result = result_build(&f->in);
+    generator_is(json_object_get(result, "generator"), "unknown", "");
+    json_decref(result);
+    f->members[0].generator = &clean;
+    result = result_build(&f->in);
+    generator_is(json_object_get(result, "generator"), "clean", "");
+    assert_true(json_is_null(json_object_get(json_object_get(result, "generator"), "node")));
+    json_decref(result);
+    f->members[1].generator = &busy;
+    result = result_build(&f->in);
+    const json_t *all = json_object_get(result, "generator"),
+                 *workers = json_object_get(result, "workers");
+    generator_is(all, "generator-limited", "cpu");
+    assert_string_equal(json_string_value(json_object_get(all, "node")), f->members[1].node);
+    generator_is(json_object_get(json_array_get(workers, 0), "generator"), "clean", "");
+    generator_is(json_object_get(json_array_get(workers, 1), "generator"), "generator-limited",
+                 "cpu");
+    assert_int_equal(result_exit_code(result), RESULT_PASSED);
+    json_decref(result);
+}
+
 static void points_are_columns(void **state)
 {
-    const struct aggregate_point points[] = {{.k = -1, .started = 2},
-                                             {.k = 0, .p999_us = 77, .paused_us = 5}};
+    const struct aggregate_point points[] = {
+        {.k = -1, .started = 2}, {.k = 0, .p999_us = 77, .paused_us = 5, .generator = 3}};
     json_t *columns = result_points(points, 2);
 
     (void)state;
@@ -204,10 +242,12 @@ static void points_are_columns(void **state)
     assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "p999Us"), 1)), 77);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "pausedUs"), 1)),
                      5);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(columns, "generator"), 1)),
+                     3);
     assert_int_equal(json_array_size(json_object_get(columns, "maxUs")), 2);
     json_decref(columns);
     columns = result_points(NULL, 0);
-    assert_int_equal(json_object_size(columns), 17);
+    assert_int_equal(json_object_size(columns), 18);
     json_decref(columns);
 }
 
@@ -378,6 +418,7 @@ int main(void)
         T(too_few_workers_at_the_end_degrade),
         T(a_run_of_which_nothing_was_answered_fails),
         T(the_worst_start_is_that_of_those_who_began_with_the_run),
+        T(the_worst_generator_speaks_for_all),
         T(points_are_columns),
         T(each_series_says_what_it_came_to_and_why),
         T(an_iteration_that_failed_or_was_terminated_fails_the_run),

@@ -123,6 +123,37 @@ static int columns_of(const char *line)
     return n;
 }
 
+static void the_generator_says_what_the_numbers_are_worth(void **state)
+{
+    static const struct {
+        const char *state, *limit, *node, *expected;
+    } cases[] = {
+        {"unknown", "", "", ""},
+        {"clean", "", "", "  generator    clean\n"},
+        {"degraded", "event-loop", "w2",
+         "  generator    degraded by event-loop on w2\n               why\n"},
+        {"generator-limited", "cpu", "w2",
+         "  generator    LIMITED by cpu on w2\n               why\n"
+         "               the target may well do better than these numbers\n"},
+    };
+    json_t *result = busy_result(*state);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_object_set_new(result, "generator",
+                            json_pack("{s:s s:s s:s s:s}", "state", cases[i].state, "limit",
+                                      cases[i].limit, "node", cases[i].node, "text", "why"));
+        char *text = result_format(result, NULL, 80, false);
+        const char *found = strstr(text, "  generator");
+        size_t len = strlen(cases[i].expected);
+        if (len == 0)
+            assert_null(found);
+        else if (found == NULL || strncmp(found, cases[i].expected, len) != 0)
+            fail_msg("%s: %s", cases[i].state, text);
+        free(text);
+    }
+    json_decref(result);
+}
+
 static void the_summary_keeps_to_any_width(void **state)
 {
     json_t *result = busy_result(*state);
@@ -375,6 +406,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(the_summary_is_this),
+        T(the_generator_says_what_the_numbers_are_worth),
         T(the_summary_keeps_to_any_width),
         T(a_member_of_many_is_a_row_only_when_it_matters),
         T(a_document_of_other_types_is_no_crash),

@@ -21,7 +21,7 @@ static struct metrics_window *sample_window(void)
     metrics_record_error(s, METRICS_ERROR_RESET, 18, "another");
     for (uint64_t i = 1; i < 10; i++)
         hist_record(&s->latency[METRICS_SERVICE], i * 1000);
-    w->health.cpu_us = 99;
+    w->health = (struct metrics_health){1, 99, 3, 4, 5, 6};
     return w;
 }
 
@@ -34,7 +34,7 @@ static void a_window_survives_the_wire(void **unused)
     assert_int_equal(msg->n_series, 1);
     assert_int_equal(wire_window_decode(msg, 3, &copy), 0);
     assert_int_equal(copy->k, 17);
-    assert_int_equal(copy->health.cpu_us, 99);
+    assert_memory_equal(&copy->health, &w->health, sizeof w->health);
     assert_memory_equal(&copy->series[1].n, &w->series[1].n, sizeof w->series[1].n);
     assert_memory_equal(copy->series[1].status, w->series[1].status, sizeof w->series[1].status);
     assert_int_equal(copy->series[1].error[METRICS_ERROR_RESET].count, 2);

@@ -225,6 +225,7 @@ static int finish(struct local *l)
     l->member.reason = l->failure;
     l->member.merged = aggregate_total(l->aggregate)->n;
     l->member.errors = metrics_n_errors(aggregate_total(l->aggregate));
+    l->member.generator = aggregate_generator(l->aggregate, 0);
     if (l->duration_ns == 0) // no FIN; the runner may have ended before its start
         l->duration_ns = clock_now().ns - l->start.ns;
     if (l->duration_ns < 0)

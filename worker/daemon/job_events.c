@@ -149,6 +149,7 @@ static json_t *node_document(const struct job *job, const char *node)
         .start_error_ns = fin.start_error_ns,
         .joined_ns = fin.joined_ns,
         .merged = total->n,
+        .generator = aggregate_generator(job->aggregate, 0),
     };
     self.has_totals = sum_totals(job, &self.totals);
     return result_build(&(struct result_input){

@@ -11,6 +11,7 @@
 #include "worker/runner/flow.h"
 #include "worker/runner/gate.h"
 #include "worker/runner/live.h"
+#include "worker/runner/pressure.h"
 #include "worker/runner/sched.h"
 #include "worker/runner/vuser.h"
 
@@ -52,7 +53,7 @@ struct engine {
     struct metrics_window **pending; // of k = next_k, next_k + 1, ...; NULL: nothing came
     size_t n_pending;
     int64_t next_k;
-    uint64_t cpu_us;
+    uint64_t cpu_us, steal_us;
     struct metrics_series *totals;
     int64_t first_dispatch_ns;
     struct live *live; // NULL: nothing reads it
@@ -94,6 +95,9 @@ static void emit_until(struct engine *e, int64_t k)
         uint64_t cpu = cpu_us();
         w->health.cpu_us = cpu - e->cpu_us;
         e->cpu_us = cpu;
+        uint64_t steal = pressure_steal_us();
+        w->health.steal_us = steal - e->steal_us;
+        e->steal_us = steal;
         w->health.paused_us = gate_paused_us(e->gate, w->k);
         e->config.on_window(w, e->config.arg);
         live_add(e->live, w);
@@ -462,6 +466,7 @@ struct engine *engine_start(const struct engine_config *config, char *why, size_
     e->n_series = plan_n_series(config->plan);
     e->threads = xcalloc(config->n_threads, sizeof *e->threads);
     e->resolve = resolve_new();
+    e->steal_us = pressure_steal_us();
     first_k = second_of(e, config->start_ns > now ? config->start_ns : now);
     e->next_k = first_k;
     for (uint32_t i = 0; i < config->n_threads && ok; i++)

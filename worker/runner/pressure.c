@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -36,6 +37,45 @@ void pressure_done(struct pressure *p)
     if (p->statm >= 0)
         close(p->statm);
     p->statm = -1;
+}
+
+// The begin of a file; "" where it cannot be read.
+static void read_begin(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : 0;
+
+    text[n > 0 ? n : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+// Linux, Documentation/scheduler/sched-stats.rst: ns on a CPU, ns runnable without one.
+uint64_t pressure_thread_us(void)
+{
+    uint64_t on_ns, waited_ns = 0;
+    struct timespec t;
+    char text[100];
+
+    read_begin("/proc/thread-self/schedstat", text, sizeof text);
+    if (sscanf(text, "%" SCNu64 " %" SCNu64, &on_ns, &waited_ns) != 2) {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        on_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    }
+    return (on_ns + waited_ns) / NS_PER_US;
+}
+
+// proc_stat(5): "cpu  user nice system idle iowait irq softirq steal ...", of all CPUs together.
+uint64_t pressure_steal_us(void)
+{
+    long n_cpu = sysconf(_SC_NPROCESSORS_ONLN), hz = sysconf(_SC_CLK_TCK);
+    uint64_t ticks;
+    char text[200];
+
+    read_begin("/proc/stat", text, sizeof text);
+    if (sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) != 1)
+        return 0;
+    return ticks * 1000000 / (uint64_t)hz / (uint64_t)(n_cpu > 0 ? n_cpu : 1);
 }
 
 int pressure_sample(struct pressure *p, int64_t now_ns, struct watchdog_sample *sample)

@@ -14,6 +14,10 @@ struct pressure {
 // Always works; then pressure_done. now_ns: CLOCK_MONOTONIC.
 void pressure_init(struct pressure *p, int64_t now_ns);
 void pressure_done(struct pressure *p);
+// CPU that this thread has used, and time that it waited for one.
+uint64_t pressure_thread_us(void);
+// Since the boot, for each CPU of the host on average; 0 where the system does not tell.
+uint64_t pressure_steal_us(void);
 // Memory that is the process's own (resident, of no file), and CPU time since the sample before.
 // The rest of sample stays. 0; -EINVAL: now_ns is not after the sample before; -errno: the system
 // does not tell. sample is untouched then.

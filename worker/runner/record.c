@@ -5,12 +5,14 @@
 
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/runner/pressure.h"
 
 struct record {
     struct record_config config;
     struct record_slot *slot;   // of the present window
     struct metrics_series *now; // its series
     int64_t end_ns;
+    uint64_t busy_us; // of this thread, when the last window was handed over
     struct metrics_series *totals;       // without histograms
     _Atomic uint64_t *in_flight;         // by series; written by this thread only
     _Atomic(struct record_slot *) spare; // given back, empty
@@ -75,6 +77,9 @@ static void hand_over(struct record *r)
         r->now[i].n.in_flight = record_in_flight(r, i);
     w->health.loop_stall_us = (uint64_t)(loop_take_stall(r->config.loop) / NS_PER_US);
     w->health.fds = *r->config.n_fds;
+    uint64_t busy_us = pressure_thread_us();
+    w->health.busy_us = busy_us - r->busy_us;
+    r->busy_us = busy_us;
     loop_post(r->config.sink, &r->slot->post);
     r->slot = NULL;
 }
