@@ -253,7 +253,7 @@ static json_t *ms_or_null(bool known, int64_t ns)
     return known ? json_real((double)ns / NS_PER_MS) : json_null();
 }
 
-static json_t *generator_json(const struct generator *g)
+json_t *result_generator(const struct generator *g)
 {
     static const struct generator none;
     struct generator_look look = generator_verdict(g != NULL ? g : &none);
@@ -278,7 +278,7 @@ static json_t *all_generators_json(const struct result_input *in)
             worst = m;
         }
     }
-    json_t *json = generator_json(worst != NULL ? worst->generator : NULL);
+    json_t *json = result_generator(worst != NULL ? worst->generator : NULL);
     json_object_set_new(json, "node",
                         state > GENERATOR_CLEAN ? text_or_null(worst->node) : json_null());
     return json;
@@ -292,7 +292,7 @@ static json_t *member_json(const struct result_member *m)
                      "requests", number(m->merged.started), "errors", number(m->errors),
                      "startSkewMs", ms_or_null(m->has_start, m->start_skew_ns), "startErrorMs",
                      ms_or_null(m->has_start, m->start_error_ns), "joinedAfterSeconds",
-                     (double)m->joined_ns / NS_PER_S, "generator", generator_json(m->generator));
+                     (double)m->joined_ns / NS_PER_S, "generator", result_generator(m->generator));
 }
 
 // The worst start of those that began with the run.

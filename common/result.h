@@ -69,6 +69,8 @@ struct result_input {
 json_t *result_build(const struct result_input *in);
 // Points as columns, as in "timeline"; a new reference.
 json_t *result_points(const struct aggregate_point *points, size_t n);
+// One worker's "generator"; NULL: unknown. A new reference.
+json_t *result_generator(const struct generator *g);
 // From the document alone.
 int result_exit_code(const json_t *result);
 // The text for people, at most `width` columns (0: 80), with ANSI colours or not; the caller frees.

@@ -107,14 +107,16 @@ static json_t *members_json(const struct cluster_run *state, const struct run *r
         bool has_start = part->has_fin && part->fin.has_start;
         json_array_append_new(
             list,
-            json_pack("{s:s s:s s:b s:b s:b s:s? s:I s:o s:o s:o s:o s:o s:I}", "node",
+            json_pack("{s:s s:s s:b s:b s:b s:s? s:I s:o s:o s:o s:o s:o s:I s:o}", "node",
                       m->node->name, "state", member_word(m), "counted", m->counted, "observer",
                       m->observer, "late", m->late, "reason", m->reason, "lastK",
                       (json_int_t)part->last_k, "requests", number(part->merged.started), "errors",
                       number(part->errors), "inFlight", number(part->merged.in_flight),
                       "startSkewUs", us_or_null(has_start, part->fin.start_skew_ns), "startErrorUs",
                       us_or_null(has_start, part->fin.start_error_ns), "joinedMs",
-                      (json_int_t)(part->has_fin ? part->fin.joined_ns / NS_PER_MS : 0)));
+                      (json_int_t)(part->has_fin ? part->fin.joined_ns / NS_PER_MS : 0),
+                      "generator",
+                      result_generator(aggregate_generator(run->aggregate, m->source))));
     }
     return list;
 }

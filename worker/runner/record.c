@@ -12,7 +12,7 @@ struct record {
     struct record_slot *slot;   // of the present window
     struct metrics_series *now; // its series
     int64_t end_ns;
-    uint64_t busy_us; // of this thread, when the last window was handed over
+    uint64_t busy_us;                    // of this thread, when the last window was handed over
     struct metrics_series *totals;       // without histograms
     _Atomic uint64_t *in_flight;         // by series; written by this thread only
     _Atomic(struct record_slot *) spare; // given back, empty

@@ -59,7 +59,19 @@ function Tiles({ feed }) {
     <${Tile} name="in flight" value=${count(at("inFlight"))} note=${`${count(at("workers"))} workers`} />
     <${Tile} name="received" value=${running && last >= 0 ? bytes(at("bytesReceived")) + "/s" : "–"}
       note=${running && last >= 0 ? `sent ${bytes(at("bytesSent"))}/s` : ""} />
+    <${GeneratorTile} run=${feed.state.run} />
   </div>`;
+}
+
+// The worst of them: "limited" means that the numbers are rather the generator's than the target's.
+const GENERATOR = ["unknown", "clean", "degraded", "generator-limited"];
+
+function GeneratorTile({ run }) {
+  const worst = (run?.members ?? []).filter((member) => !member.observer && member.generator)
+    .reduce((a, b) => (a && GENERATOR.indexOf(a.generator.state) >= GENERATOR.indexOf(b.generator.state) ? a : b), null);
+  const { state, limit, text } = worst?.generator ?? { state: "unknown" };
+  return html`<${Tile} name="generator" id="generator" value=${state === "unknown" ? "–" : state.replace("generator-", "")}
+    bad=${state === "generator-limited"} note=${limit && html`<span title=${text}>by ${limit} on ${worst.node}</span>`} />`;
 }
 
 const MEMBER_WORD = { Created: "waiting", Ready: "armed", Running: "running", Stopped: "done", Failed: "lost" };
@@ -87,7 +99,7 @@ function Nodes({ state }) {
     <h2>Workers <small>${state.nodes.filter((node) => node.connected).length} connected${missing ? `, ${missing} missing` : ""}</small></h2>
     <div class="scroll"><table>
       <thead><tr><th>worker</th><th>state</th><th class="n">requests</th><th class="n">errors</th><th class="n">in flight</th>
-        <th class="n">data to</th><th class="n">start skew</th><th class="n">round trip</th><th class="n">clock</th><th class="n">CPUs</th><th>version</th></tr></thead>
+        <th class="n">data to</th><th class="n">start skew</th><th>generator</th><th class="n">round trip</th><th class="n">clock</th><th class="n">CPUs</th><th>version</th></tr></thead>
       <tbody>
         ${nodeRows(state).map((row) => html`<tr key=${row.node} class=${word(row)}>
           <td>${row.node}</td>
@@ -97,12 +109,13 @@ function Nodes({ state }) {
           <td class="n">${count(row.member?.inFlight)}</td>
           <td class="n">${row.member?.lastK >= 0 ? `${row.member.lastK} s` : "–"}</td>
           <td class="n">${skew(row.member)}</td>
+          <td title=${row.member?.generator?.text}>${GENERATOR.indexOf(row.member?.generator?.state) > 0 ? row.member.generator.state.replace("generator-", "") : "–"}</td>
           <td class="n">${row.rttUs > 0 ? micros(row.rttUs) : "–"}</td>
           <td class="n">${row.clockSamples > 0 ? `± ${micros(row.clockErrorUs)}` : "–"}</td>
           <td class="n">${count(row.cpus)}</td><td>${row.version ?? "–"}</td>
         </tr>`)}
-        ${Array.from({ length: missing }, (_, i) => html`<tr key=${"missing" + i} class="missing"><td colspan="11"><i class="dot"></i>a worker is missing</td></tr>`)}
-        ${state.nodes.length === 0 && !missing && html`<tr class="missing"><td colspan="11">no worker has connected yet: start lps-workerd on each host</td></tr>`}
+        ${Array.from({ length: missing }, (_, i) => html`<tr key=${"missing" + i} class="missing"><td colspan="12"><i class="dot"></i>a worker is missing</td></tr>`)}
+        ${state.nodes.length === 0 && !missing && html`<tr class="missing"><td colspan="12">no worker has connected yet: start lps-workerd on each host</td></tr>`}
       </tbody>
     </table></div>
   </section>`;
