@@ -116,6 +116,7 @@ int message_fin(const Lps__V1__Fin *msg, uint32_t n_series, struct run_fin *ret_
     if (r == 0)
         *ret_fin = (struct run_fin){
             .totals = all->series[0].n,
+            .no_totals = msg->n_totals == 0 && *msg->failure != '\0',
             .failure = *msg->failure == '\0' ? NULL : str_clean(msg->failure, MESSAGE_FAILURE_MAX),
             .has_start = msg->has_start,
             .start_skew_ns = msg->start_skew_ns,

@@ -239,7 +239,7 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
             .start_skew_ns = part->fin.start_skew_ns,
             .start_error_ns = part->fin.start_error_ns,
             .joined_ns = part->has_fin ? part->fin.joined_ns : 0,
-            .has_totals = part->has_fin,
+            .has_totals = part->has_fin && !part->fin.no_totals,
             .totals = part->fin.totals,
             .errors = part->errors,
             .merged = part->merged,

@@ -15,6 +15,7 @@
 // What a member reported in its FIN.
 struct run_fin {
     struct metrics_counters totals; // over all series
+    bool no_totals;                 // its runner died before it told them
     char *failure;                  // NULL: went to its end
     bool has_start;
     int64_t start_skew_ns, start_error_ns, joined_ns;

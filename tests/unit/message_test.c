@@ -198,6 +198,28 @@ static void a_fin_adds_up_its_series(void **state)
     assert_int_equal(message_fin(&m, 1, &fin), -EBADMSG);
 }
 
+static void only_a_runner_that_failed_may_owe_its_totals(void **state)
+{
+    Lps__V1__Counters n = LPS__V1__COUNTERS__INIT;
+    Lps__V1__SeriesTotals t = LPS__V1__SERIES_TOTALS__INIT, *totals[] = {&t};
+    Lps__V1__Fin m = LPS__V1__FIN__INIT;
+    struct run_fin fin = {0};
+
+    (void)state;
+    assert_int_equal(message_fin(&m, 1, &fin), 0);
+    assert_false(fin.no_totals);
+    m.failure = (char *)"runner killed by signal 9 (Killed)";
+    assert_int_equal(message_fin(&m, 1, &fin), 0);
+    assert_true(fin.no_totals);
+    free(fin.failure);
+    t.counters = &n;
+    m.n_totals = 1;
+    m.totals = totals;
+    assert_int_equal(message_fin(&m, 1, &fin), 0);
+    assert_false(fin.no_totals);
+    free(fin.failure);
+}
+
 static void a_failure_of_a_fin_is_cut_and_cleaned(void **state)
 {
     Lps__V1__Fin m = LPS__V1__FIN__INIT;
@@ -244,6 +266,7 @@ int main(void)
         cmocka_unit_test(fins_cancels_and_commands_are_checked),
         cmocka_unit_test(facts_of_a_peer_are_cut_and_cleaned),
         cmocka_unit_test(a_fin_adds_up_its_series),
+        cmocka_unit_test(only_a_runner_that_failed_may_owe_its_totals),
         cmocka_unit_test(a_failure_of_a_fin_is_cut_and_cleaned),
         cmocka_unit_test(requests_of_an_unknown_run_are_counted_within_reason),
     };
