@@ -62,6 +62,7 @@ ALL_SRC := $(sort $(SRC_common) $(foreach p,$(ROOMS),$(SRC_$(p))) $(SRC_gen))
 
 TESTS  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZ   := $(patsubst tests/fuzz/%_fuzz.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+CLUSTER := $(B)/cluster/switch $(B)/cluster/wallclock.so
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/target_%,$(wildcard tests/bench/*.c)))
 
 .PHONY: all tests deps demo check check-fast check-style bench bench-quick fuzz install clean
@@ -69,7 +70,7 @@ BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/targe
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS:%=$(B)/%)
-tests: all $(TESTS) $(FUZZ) $(BENCH)
+tests: all $(TESTS) $(FUZZ) $(CLUSTER) $(BENCH)
 
 deps:
 	$(Q)tests/deps.sh
@@ -141,6 +142,15 @@ $(B)/bench/%: tests/bench/%.c $(AR_common)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter tests/%.c,$^) $(AR_common) \
 		-lnghttp2 -levent_core -ljansson -lssl -lcrypto
 $(B)/bench/target: $(wildcard tests/bench/target_*.c) tests/bench/target.h
+
+$(B)/cluster/switch: tests/cluster/switch.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $<
+
+# Loaded into the daemons, which have sanitizers of their own.
+$(B)/cluster/wallclock.so: tests/cluster/wallclock.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -fPIC -shared -o $@ $<
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
