@@ -121,7 +121,7 @@ $(call unit,plan plan_request plan_round plan_random plan_language): tests/unit/
 $(call unit,result result_text): tests/unit/result_test_util.c tests/unit/result_test_util.h
 $(call unit,tls tls_handshake tls_identity conn): tests/unit/tls_test_pair.c tests/unit/tls_test_pair.h
 $(call unit,conf conf_http conf_watchdog conf_file conf_table): tests/unit/conf_test_util.c tests/unit/conf_test_util.h
-$(call unit,cluster cluster_table cluster_submission cluster_window): \
+$(call unit,cluster cluster_table cluster_submission cluster_window cluster_restore): \
 	tests/unit/cluster_test_world.c tests/unit/cluster_test_world.h
 $(call unit,rpc rpc_connect rpc_health): tests/unit/rpc_test_util.c tests/unit/rpc_test_util.h
 $(call unit,http http_stream): tests/unit/http_test_util.c tests/unit/http_test_util.h

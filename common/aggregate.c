@@ -151,26 +151,22 @@ static void add_counters(struct aggregate_point *p, const struct metrics_window 
     }
 }
 
-static void add_source(struct aggregate *a, uint32_t source, struct aggregate_point *p,
-                       const struct metrics_window *w)
+static void add_share(struct aggregate *a, const struct aggregate_share *share,
+                      struct aggregate_point *p, int64_t k)
 {
-    struct generator_look look = generator_look(w);
-    struct source *s = reach_source(a, source);
-    uint64_t in_flight = 0;
+    struct source *s = reach_source(a, share->source);
 
-    if (w->k >= 0) {
-        generator_add(&s->generator, &look);
-        p->generator = look.state > p->generator ? look.state : p->generator;
+    if (k >= 0) {
+        generator_add(&s->generator, &share->look);
+        p->generator = share->look.state > p->generator ? share->look.state : p->generator;
     }
-    if (s->seen && w->k < s->last_k)
+    if (s->seen && k < s->last_k)
         return;
-    for (uint32_t i = 0; i < w->n_series; i++)
-        in_flight += w->series[i].n.in_flight;
-    set_in_flight(a, s, w->k, in_flight);
-    if (!s->seen || w->k > s->last_k)
+    set_in_flight(a, s, k, share->in_flight);
+    if (!s->seen || k > s->last_k)
         p->n_sources++;
     s->seen = true;
-    s->last_k = w->k;
+    s->last_k = k;
 }
 
 static void set_percentiles(struct aggregate_point *p, const struct hist *h)
@@ -197,10 +193,31 @@ static struct second *reach_second(struct aggregate *a, int64_t k)
     return second;
 }
 
+struct aggregate_share aggregate_share(uint32_t source, const struct metrics_window *w)
+{
+    struct aggregate_share share = {.source = source, .look = generator_look(w)};
+
+    for (uint32_t i = 0; i < w->n_series; i++)
+        share.in_flight += w->series[i].n.in_flight;
+    return share;
+}
+
 int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_window *w)
 {
-    if (w->k < K_MIN || w->k > K_MAX || w->k > aggregate_newest(a) + AGGREGATE_GAP_MAX ||
-        source >= SOURCES_MAX || w->n_series != a->n_series)
+    struct aggregate_share share = aggregate_share(source, w);
+
+    return aggregate_add_merged(a, &share, 1, w);
+}
+
+int aggregate_add_merged(struct aggregate *a, const struct aggregate_share *shares, size_t n,
+                         const struct metrics_window *w)
+{
+    bool known = true;
+
+    for (size_t i = 0; i < n; i++)
+        known = known && shares[i].source < SOURCES_MAX;
+    if (w->k < K_MIN || w->k > K_MAX || w->k > aggregate_newest(a) + AGGREGATE_GAP_MAX || !known ||
+        w->n_series != a->n_series)
         return -ERANGE;
 
     struct aggregate_point *p = reach_point(a, w->k);
@@ -210,7 +227,8 @@ int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_win
         metrics_merge_later(&a->total, &w->series[i]);
     }
     add_counters(p, w);
-    add_source(a, source, p, w);
+    for (size_t i = 0; i < n; i++)
+        add_share(a, &shares[i], p, w->k);
     if (w->k >= horizon(a)) {
         struct second *second = reach_second(a, w->k);
         metrics_merge_peer(second->window, w);

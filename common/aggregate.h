@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/generator.h"
@@ -32,6 +33,17 @@ void aggregate_free(struct aggregate *a);
 // who sent it, for n_sources and the gauges.
 #define AGGREGATE_GAP_MAX 86400
 int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_window *w);
+
+// One source's share in a window that those of several were merged into.
+struct aggregate_share {
+    uint32_t source;
+    uint64_t in_flight;
+    struct generator_look look;
+};
+struct aggregate_share aggregate_share(uint32_t source, const struct metrics_window *w);
+// The same, of a window that n sources have a share in.
+int aggregate_add_merged(struct aggregate *a, const struct aggregate_share *shares, size_t n,
+                         const struct metrics_window *w);
 
 // Borrowed until the next call that takes a non-const a. Totals: n_series series, histograms
 // included.

@@ -12,13 +12,14 @@ struct daemon_program {
     const char *name;        // "lps-workerd"
     const char *usage;       // the text of --help
     const char *path_option; // the long option of its own, which takes a path; -s is short for it
+    const char *flag_option; // another, long and without an argument; NULL: none
     bool is_master;
 };
 
 struct daemon_options {
     const char *config; // NULL: the default, which may be missing
     const char *path;   // NULL: not named
-    bool check, print;
+    bool check, print, flag;
 };
 
 // Reads the options and the settings that they name, and opens the log. -1: go on with both; else

@@ -25,6 +25,7 @@ static int parse_options(const struct daemon_program *p, int argc, char **argv,
         {p->path_option, required_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
+        {p->flag_option, no_argument, NULL, 'f'}, // without a name it is the end
         {0},
     };
     int letter;
@@ -42,6 +43,9 @@ static int parse_options(const struct daemon_program *p, int argc, char **argv,
             break;
         case 'v':
             o->print = true;
+            break;
+        case 'f':
+            o->flag = true;
             break;
         case 'h':
             fputs(p->usage, stdout);

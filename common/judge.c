@@ -314,6 +314,23 @@ size_t judge_look(struct judge *j, int64_t k, const struct metrics_window *w)
     return j->n_ends - n_before;
 }
 
+void judge_restore_end(struct judge *j, const struct judge_end *end)
+{
+    if (end->series >= j->n_series || j->series[end->series].end != NULL)
+        return;
+    struct judge_series *s = &j->series[end->series];
+    for (size_t i = 0; i < s->n_termination; i++) {
+        const struct judge_rule *r = &s->termination[i];
+        const char *text = isnan(end->value) ? r->condition_text : r->metric_text;
+        if (text == NULL || strcmp(text, end->rule) != 0)
+            continue;
+        j->ends[j->n_ends] = *end;
+        j->ends[j->n_ends].rule = text;
+        s->end = &j->ends[j->n_ends++];
+        return;
+    }
+}
+
 const struct judge_end *judge_ends(const struct judge *j, size_t *ret_n)
 {
     *ret_n = j->n_ends;

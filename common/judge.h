@@ -31,6 +31,9 @@ struct judge_end {
 // has an event or a request in flight: one that is over, or waits, is not ended by a rate that
 // falls.
 size_t judge_look(struct judge *j, int64_t k, const struct metrics_window *w);
+// One that had fired before the master was restarted, and must not fire again or differently;
+// before the first look. Not borrowed.
+void judge_restore_end(struct judge *j, const struct judge_end *end);
 // All so far, in their order; each series at most once. Borrowed until the next look.
 const struct judge_end *judge_ends(const struct judge *j, size_t *ret_n);
 

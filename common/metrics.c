@@ -197,6 +197,22 @@ uint64_t metrics_n_5xx(const struct metrics_series *s)
     return n;
 }
 
+void metrics_counters_add(struct metrics_counters *into, const struct metrics_counters *from)
+{
+    into->started += from->started;
+    into->completed += from->completed;
+    into->failed += from->failed;
+    into->aborted += from->aborted;
+    into->dropped += from->dropped;
+    into->skipped += from->skipped;
+    into->bytes_sent += from->bytes_sent;
+    into->bytes_received += from->bytes_received;
+    into->body_sent += from->body_sent;
+    into->body_received += from->body_received;
+    into->connects += from->connects;
+    into->reused += from->reused;
+}
+
 bool metrics_counters_equal(const struct metrics_counters *a, const struct metrics_counters *b)
 {
     struct metrics_counters x = *a, y = *b;

@@ -108,5 +108,7 @@ void metrics_merge_later(struct metrics_series *into, const struct metrics_serie
 // 400).
 uint64_t metrics_n_errors(const struct metrics_series *s);
 uint64_t metrics_n_5xx(const struct metrics_series *s);
+void metrics_counters_add(struct metrics_counters *into,
+                          const struct metrics_counters *from); // but for gauges
 bool metrics_counters_equal(const struct metrics_counters *a,
                             const struct metrics_counters *b); // but for gauges

@@ -491,6 +491,19 @@ static json_t *verdict_json(const struct result_input *in, json_t *reconciliatio
     return json_pack("{s:i s:s s:o}", "exitCode", code, "status", status, "reasons", degraded);
 }
 
+static json_t *outages_json(const struct result_input *in)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < in->n_outages; i++) {
+        const struct result_outage *o = &in->outages[i];
+        json_array_append_new(list,
+                              json_pack("{s:f s:f}", "second", (double)o->from_ns / NS_PER_S,
+                                        "seconds", (double)(o->to_ns - o->from_ns) / NS_PER_S));
+    }
+    return list;
+}
+
 json_t *result_build(const struct result_input *in)
 {
     double seconds = (double)in->duration_ns / NS_PER_S;
@@ -506,19 +519,21 @@ json_t *result_build(const struct result_input *in)
         json_array_append_new(flags, json_string("cancelled"));
     if (!in->durable)
         json_array_append_new(flags, json_string("not-durable"));
+    if (in->n_outages > 0)
+        json_array_append_new(flags, json_string("master-restarted"));
     str_hex(in->digest, 32, hex);
     for (uint32_t id = 0; id < plan_n_series(in->plan); id++)
         n_errors += errors[id];
     for (size_t i = 0; i < in->n_members; i++)
         json_array_append_new(workers, member_json(&in->members[i]));
     json_t *result = json_pack(
-        "{s:s s:{s:s s:s s:s s:I s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o s:o}",
+        "{s:s s:{s:s s:s s:s s:I s:I s:f s:o} s:o s:o s:o s:o s:{s:o s:o} s:o s:o s:o s:o s:o s:o}",
         "schema", SCHEMA, "run", "id", in->run_id, "plan", in->plan->name, "digest", hex, "seed",
         (json_int_t)in->seed, "startedAt", (json_int_t)in->started_wall_ms, "durationSeconds",
         seconds, "flags", flags, "verdict", verdict, "workers", workers, "startSkew",
         start_skew_json(in), "reconciliation", reconciliation, "late", "windows",
-        number(in->late_windows), "requests", number(in->late_requests), "generator",
-        all_generators_json(in), "totals",
+        number(in->late_windows), "requests", number(in->late_requests), "outages",
+        outages_json(in), "generator", all_generators_json(in), "totals",
         series_json(aggregate_total(in->aggregate), n_errors, seconds), "series",
         all_series_json(in, errors, seconds), "hosts", all_hosts_json(in, errors, seconds),
         "timeline", result_points(points, n_points));

@@ -44,6 +44,11 @@ struct result_member {
     const struct generator *generator; // of the same windows; NULL: not known
 };
 
+// While the master was not there.
+struct result_outage {
+    int64_t from_ns, to_ns; // since T0, below 0 before it
+};
+
 struct result_input {
     const char *run_id;
     const struct plan *plan; // perhaps redacted
@@ -63,6 +68,8 @@ struct result_input {
                                           // asked of all of them together once it is over
     const struct judge_end *ends;         // so far
     size_t n_ends;
+    const struct result_outage *outages;
+    size_t n_outages;
 };
 
 // The document "lps.result/1" of docs/result.md; a new reference.

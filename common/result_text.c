@@ -595,13 +595,21 @@ static void write_workers(struct pen *p, const json_t *workers)
 
 static void write_notes(struct pen *p, const json_t *result)
 {
-    const json_t *late = json_object_get(result, "late"), *flag;
+    const json_t *late = json_object_get(result, "late"), *flag, *outage;
     size_t i;
 
     if (number_at(late, "windows") > 0) {
         label(p, "late");
         put(p, YELLOW, "%s requests came after the end and are not counted",
             grouped(number_at(late, "requests")).text);
+        end_line(p);
+    }
+    json_array_foreach(json_object_get(result, "outages"), i, outage)
+    {
+        label(p, "outage");
+        put(p, YELLOW, "the master was away for %.1f s from second %.1f on",
+            json_number_value(json_object_get(outage, "seconds")),
+            json_number_value(json_object_get(outage, "second")));
         end_line(p);
     }
     json_array_foreach(json_object_get(json_object_get(result, "run"), "flags"), i, flag)

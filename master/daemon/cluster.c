@@ -185,6 +185,13 @@ static struct cluster_node *add_node(struct cluster *c, const char *name)
     return node;
 }
 
+struct cluster_node *cluster_reach_node(struct cluster *c, const char *name)
+{
+    struct cluster_node *node = find_node(c, name);
+
+    return node != NULL ? node : add_node(c, name);
+}
+
 static void node_down(struct cluster *c, int64_t now, struct cluster_node *node, const char *reason)
 {
     struct event ev = {.kind = CLUSTER_DOWN, .now = now, .node = node, .reason = reason};
@@ -330,6 +337,20 @@ void cluster_commit(struct cluster *c, int64_t now, const char *run, uint32_t so
                        .seq = seq,
                        .fin = fin,
                        .failure = failure};
+
+    cluster_dispatch(c, &ev);
+}
+
+void cluster_run_stored(struct cluster *c, int64_t now, const char *run)
+{
+    struct event ev = {.kind = CLUSTER_STORED, .now = now, .run = run, .whole = true};
+
+    cluster_dispatch(c, &ev);
+}
+
+void cluster_member_stored(struct cluster *c, int64_t now, const char *run, uint32_t source)
+{
+    struct event ev = {.kind = CLUSTER_STORED, .now = now, .run = run, .source = source};
 
     cluster_dispatch(c, &ev);
 }

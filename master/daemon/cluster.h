@@ -39,6 +39,7 @@ enum cluster_event {
     CLUSTER_WINDOW,
     CLUSTER_FIN,
     CLUSTER_COMMIT, // a window or FIN was committed
+    CLUSTER_STORED, // the run or a member is in the store
     CLUSTER_TIMER,
     CLUSTER_EVENT__COUNT,
 };
@@ -96,6 +97,8 @@ struct cluster_member {
     uint32_t part;   // of n_parts, from 1; 0: none
     uint64_t received_seq, committed_seq;
     bool fin_received;
+    bool stored; // of who joins from Ready on, and is told only then; true of who is stored with
+                 // the run
 };
 
 struct cluster_run {
@@ -109,7 +112,8 @@ struct cluster_run {
     uint32_t min_members; // counted at T0
     uint64_t seed;
     uint32_t n_parts; // members that were there at Ready, observers aside
-    int64_t opened_ns, t0_ns, ended_ns;
+    int64_t t0_ns, ended_ns;
+    bool stored;         // nobody is to be told T0 before: a restart must find it
     int64_t stop_due_ns; // when a cancel is no longer waited for
     uint32_t next_source;
     struct cluster_member **members;
@@ -126,8 +130,8 @@ enum cluster_action_kind {
     CLUSTER_SEND_RESULT,    // the ended run's result, to node
     CLUSTER_CLOSE,          // session: status, text
     CLUSTER_OPENED,         // a run, in place of the last one
-    CLUSTER_ARMED,          // it is Ready: T0 is fixed
-    CLUSTER_JOINED,         // member, after that
+    CLUSTER_ARMED,          // it is Ready: T0 is fixed; cluster_run_stored is due
+    CLUSTER_JOINED,         // member, after that; cluster_member_stored is due
     CLUSTER_ENDED,          // the run is Stopped or Failed; t0_ns 0: it never started
     CLUSTER_LOG,            // priority, event, node, run, text
     CLUSTER_ACTION__COUNT,
@@ -213,7 +217,40 @@ enum cluster_verdict cluster_fin(struct cluster *c, int64_t now, struct cluster_
 // fine.
 void cluster_commit(struct cluster *c, int64_t now, const char *run, uint32_t source, uint64_t seq,
                     bool fin, const char *failure);
+// The run, with the members that it has then, can be taken up again after a restart (or never will
+// be: the store fails).
+void cluster_run_stored(struct cluster *c, int64_t now, const char *run);
+void cluster_member_stored(struct cluster *c, int64_t now, const char *run, uint32_t source);
 void cluster_timer(struct cluster *c, int64_t now);
+
+// A member as it was stored.
+struct cluster_saved_member {
+    const char *node, *submission;
+    uint8_t instance[16];       // the newest of the node
+    uint64_t node_epoch, epoch; // that one's, and the member's own
+    uint32_t source, part;
+    bool observer, late, counted;
+    uint64_t last_seq;
+    bool has_fin;
+    const char *failure; // of its FIN; NULL: none
+};
+struct cluster_saved {
+    const char *id, *plan_name;
+    const uint8_t *digest; // 32 bytes
+    enum cluster_state state;
+    enum cluster_stop stop;
+    uint32_t expected;
+    uint64_t seed;
+    int64_t t0_ns;
+    const struct cluster_saved_member *members; // by source
+    size_t n_members;
+};
+// The run that the last master left, before anything else happens; on a clock that goes on, unless
+// it is over. Who is not done counts as lost since now + extra_ns, and comes back like any other.
+void cluster_restore(struct cluster *c, int64_t now, const struct cluster_saved *saved,
+                     int64_t extra_ns);
+// The run that is open cannot go on, for this reason: it is Failed.
+void cluster_fail(struct cluster *c, int64_t now, const char *why);
 
 // When cluster_timer is due next; INT64_MAX: never.
 int64_t cluster_due(const struct cluster *c);

@@ -28,9 +28,10 @@ struct event {
     const char *id;                              // CANCEL: submission
     bool force;
     const char *reason; // DOWN
-    const char *run;    // WINDOW, FIN, COMMIT
+    const char *run;    // WINDOW, FIN, COMMIT, STORED
     uint64_t seq;
-    uint32_t source; // COMMIT
+    uint32_t source; // COMMIT, STORED
+    bool whole;      // STORED: the run
     bool fin;
     const char *failure;
 
@@ -42,6 +43,8 @@ struct event {
 void cluster_dispatch(struct cluster *c, struct event *ev);
 
 void cluster_run_free(struct cluster_run *run);
+// Known or new; NULL: there are too many.
+struct cluster_node *cluster_reach_node(struct cluster *c, const char *name);
 // The newest with this id, or NULL; run may be NULL.
 struct cluster_member *cluster_member_by_submission(const struct cluster_run *run, const char *id);
 struct cluster_member *cluster_add_member(struct cluster *c, const struct event *ev,
@@ -61,6 +64,8 @@ bool cluster_recount(struct cluster *c);
 void cluster_check_barrier(struct cluster *c, int64_t now);
 // Created to Ready.
 void cluster_arm(struct cluster *c, int64_t now, const char *why);
+// The end of the run.
+void cluster_close_run(struct cluster *c, int64_t now, enum cluster_state to, const char *why);
 // Running ends when nobody is active and nobody who was lost may still come back.
 void cluster_end_if_over(struct cluster *c, int64_t now);
 // Created: the run is closed when it has no members left, else every session is told.

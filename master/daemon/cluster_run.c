@@ -94,6 +94,7 @@ struct cluster_member *cluster_add_member(struct cluster *c, const struct event 
     m->source = run->next_source++;
     m->observer = !c->config.master_is_worker && strcmp(ev->node->name, c->config.node_name) == 0;
     m->late = run->state == CLUSTER_RUNNING;
+    m->stored = run->state == CLUSTER_CREATED;
     run->members = xreallocarray(run->members, run->n_members + 1, sizeof(struct cluster_member *));
     run->members[run->n_members++] = m;
     cluster_change_member(c, m, state, m->observer ? "submitted, watches only" : "submitted");
@@ -125,7 +126,7 @@ void cluster_change_state(struct cluster *c, enum cluster_state to, const char *
     cluster_emit(c, CLUSTER_SEND_STATE, NULL);
 }
 
-static void close_run(struct cluster *c, int64_t now, enum cluster_state to, const char *why)
+void cluster_close_run(struct cluster *c, int64_t now, enum cluster_state to, const char *why)
 {
     struct cluster_run *run = c->run;
 
@@ -240,13 +241,13 @@ void cluster_end_if_over(struct cluster *c, int64_t now)
     else
         snprintf(why, sizeof why, "%" PRIu32 " workers done, %" PRIu32 " lost%s", done, lost,
                  run->stop == CLUSTER_GO ? "" : ", cancelled");
-    close_run(c, now, done == 0 ? CLUSTER_FAILED : CLUSTER_STOPPED, why);
+    cluster_close_run(c, now, done == 0 ? CLUSTER_FAILED : CLUSTER_STOPPED, why);
 }
 
 void cluster_close_if_empty(struct cluster *c, int64_t now, const char *why)
 {
     if (c->run->n_members == 0)
-        close_run(c, now, CLUSTER_STOPPED, why);
+        cluster_close_run(c, now, CLUSTER_STOPPED, why);
     else
         cluster_emit(c, CLUSTER_SEND_STATE, NULL);
 }

@@ -12,21 +12,22 @@
 
 // --- SUBMIT ---
 
-static void reply(struct cluster *c, const struct event *ev, const struct cluster_member *m,
-                  const char *refusal)
+static void accept(struct cluster *c, const struct cluster_member *m)
 {
-    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_REPLY, ev->node);
+    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_REPLY, m->node);
 
-    snprintf(a->submission, sizeof a->submission, "%s", ev->submission->id);
-    a->accepted = m != NULL;
-    a->observer = m != NULL && m->observer;
-    a->late = m != NULL && m->late;
-    a->text = refusal == NULL ? NULL : xstrdup(refusal);
+    snprintf(a->submission, sizeof a->submission, "%s", m->submission);
+    a->accepted = true;
+    a->observer = m->observer;
+    a->late = m->late;
 }
 
 static void refuse(struct cluster *c, const struct event *ev, const char *why)
 {
-    reply(c, ev, NULL, why);
+    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_REPLY, ev->node);
+
+    snprintf(a->submission, sizeof a->submission, "%s", ev->submission->id);
+    a->text = xstrdup(why);
     cluster_emit_log(c, LOG_INFO, "refused", ev->node, "%s: submission refused: %s", ev->node->name,
                      why);
 }
@@ -38,7 +39,9 @@ static bool answer_known(struct cluster *c, const struct event *ev)
 
     if (m == NULL || m->node != ev->node || m->epoch != ev->node->epoch)
         return false;
-    reply(c, ev, m, NULL);
+    if (!m->stored)
+        return true; // stored_tells does
+    accept(c, m);
     cluster_emit(c, CLUSTER_SEND_STATE, ev->node);
     return true;
 }
@@ -97,12 +100,11 @@ static void submit_opens(struct cluster *c, struct event *ev)
     memcpy(run->digest, s->digest, sizeof run->digest);
     run->seed = s->seed;
     run->state = CLUSTER_IDLE;
-    run->opened_ns = ev->now;
     run->expected = c->config.expected > 1 ? c->config.expected : 1;
     cluster_emit(c, CLUSTER_OPENED, NULL);
     snprintf(why, sizeof why, "plan %.128s, submitted on %s", s->plan_name, ev->node->name);
     cluster_change_state(c, CLUSTER_CREATED, why);
-    reply(c, ev, cluster_add_member(c, ev, CLUSTER_WAITING), NULL);
+    accept(c, cluster_add_member(c, ev, CLUSTER_WAITING));
     cluster_check_barrier(c, ev->now);
 }
 
@@ -110,7 +112,7 @@ static void submit_waits(struct cluster *c, struct event *ev)
 {
     if (answer_known_or_refuse(c, ev))
         return;
-    reply(c, ev, cluster_add_member(c, ev, CLUSTER_WAITING), NULL);
+    accept(c, cluster_add_member(c, ev, CLUSTER_WAITING));
     cluster_emit(c, CLUSTER_SEND_STATE, NULL);
     cluster_check_barrier(c, ev->now);
 }
@@ -129,7 +131,6 @@ static void submit_takes_t0(struct cluster *c, struct event *ev)
     if (answer_known_or_refuse(c, ev))
         return;
     struct cluster_member *m = cluster_add_member(c, ev, CLUSTER_WAITING);
-    reply(c, ev, m, NULL);
     cluster_emit(c, CLUSTER_SEND_STATE, NULL);
     cluster_emit(c, CLUSTER_JOINED, ev->node)->member = m;
     count_by_clock(c, m);
@@ -140,7 +141,6 @@ static void submit_joins_late(struct cluster *c, struct event *ev)
     if (answer_known_or_refuse(c, ev))
         return;
     struct cluster_member *m = cluster_add_member(c, ev, CLUSTER_ACTIVE);
-    reply(c, ev, m, NULL);
     cluster_emit(c, CLUSTER_SEND_STATE, NULL);
     cluster_emit(c, CLUSTER_JOINED, ev->node)->member = m;
 }
@@ -451,6 +451,29 @@ static void commit_is_acknowledged(struct cluster *c, struct event *ev)
     committed(c, ev);
 }
 
+// --- STORED ---
+
+// A worker that starts by what a restarted master does not know of would run on its own.
+static void stored_tells(struct cluster *c, struct event *ev)
+{
+    struct cluster_run *run = c->run;
+
+    if (strcmp(ev->run, run->id) != 0)
+        return;
+    if (ev->whole) {
+        run->stored = true;
+        cluster_emit(c, CLUSTER_SEND_STATE, NULL);
+    }
+    for (size_t i = 0; !ev->whole && i < run->n_members; i++) {
+        struct cluster_member *m = run->members[i];
+        if (m->source != ev->source || m->stored)
+            continue;
+        m->stored = true;
+        if (m->node->session != NULL && m->node->epoch == m->epoch)
+            accept(c, m);
+    }
+}
+
 // --- TIMER ---
 
 static bool is_overdue(const struct cluster *c, const struct cluster_member *m, int64_t now)
@@ -537,6 +560,7 @@ static handler *const table[CLUSTER_STATE__COUNT][CLUSTER_EVENT__COUNT] = {
             [CLUSTER_WINDOW] = data_is_late,
             [CLUSTER_FIN] = data_is_late,
             [CLUSTER_COMMIT] = ignore,
+            [CLUSTER_STORED] = ignore,
             [CLUSTER_TIMER] = ignore,
         },
     [CLUSTER_CREATED] =
@@ -551,6 +575,7 @@ static handler *const table[CLUSTER_STATE__COUNT][CLUSTER_EVENT__COUNT] = {
             [CLUSTER_WINDOW] = data_too_early,
             [CLUSTER_FIN] = data_too_early,
             [CLUSTER_COMMIT] = ignore,
+            [CLUSTER_STORED] = ignore,
             [CLUSTER_TIMER] = timer_forgets_absent,
         },
     [CLUSTER_READY] =
@@ -565,6 +590,7 @@ static handler *const table[CLUSTER_STATE__COUNT][CLUSTER_EVENT__COUNT] = {
             [CLUSTER_WINDOW] = data_in_order,
             [CLUSTER_FIN] = data_in_order,
             [CLUSTER_COMMIT] = commit_before_t0,
+            [CLUSTER_STORED] = stored_tells,
             [CLUSTER_TIMER] = timer_starts,
         },
     [CLUSTER_RUNNING] =
@@ -579,6 +605,7 @@ static handler *const table[CLUSTER_STATE__COUNT][CLUSTER_EVENT__COUNT] = {
             [CLUSTER_WINDOW] = data_in_order,
             [CLUSTER_FIN] = data_in_order,
             [CLUSTER_COMMIT] = commit_may_end,
+            [CLUSTER_STORED] = stored_tells,
             [CLUSTER_TIMER] = timer_ends,
         },
     [CLUSTER_STOPPED] =
@@ -593,6 +620,7 @@ static handler *const table[CLUSTER_STATE__COUNT][CLUSTER_EVENT__COUNT] = {
             [CLUSTER_WINDOW] = data_after_the_end,
             [CLUSTER_FIN] = data_after_the_end,
             [CLUSTER_COMMIT] = commit_is_acknowledged,
+            [CLUSTER_STORED] = stored_tells,
             [CLUSTER_TIMER] = ignore,
         },
     [CLUSTER_FAILED] =
@@ -607,6 +635,7 @@ static handler *const table[CLUSTER_STATE__COUNT][CLUSTER_EVENT__COUNT] = {
             [CLUSTER_WINDOW] = data_after_the_end,
             [CLUSTER_FIN] = data_after_the_end,
             [CLUSTER_COMMIT] = commit_is_acknowledged,
+            [CLUSTER_STORED] = stored_tells,
             [CLUSTER_TIMER] = ignore,
         },
 };

@@ -26,11 +26,13 @@ struct program {
 static const struct daemon_program about = {
     .name = "lps-masterd",
     .path_option = "state-dir",
-    .usage = "usage: lps-masterd [-c FILE] [-s DIR] [-n | -nv]\n"
+    .flag_option = "check-store",
+    .usage = "usage: lps-masterd [-c FILE] [-s DIR] [-n | -nv | --check-store]\n"
              "  -c, --config FILE    settings, default " CONF_PATH_DEFAULT "\n"
              "  -s, --state-dir DIR  where the database is, default $STATE_DIRECTORY,\n"
              "                       else " STATE_DIR "\n"
              "  -n                   check the settings and exit; -nv prints what would hold\n"
+             "  --check-store        say whether the database is sound, and exit\n"
              "  -h, --help           this text\n"
              "  -V, --version        the version\n",
     .is_master = true,
@@ -64,7 +66,8 @@ static void on_stop(void *arg)
     const struct log_fields fields = {.event = "stopping"};
 
     log_event(LOG_INFO, &fields, "stopping%s",
-              cluster_is_open(m->cluster) ? " with a run open, which fails" : "");
+              cluster_is_open(m->cluster) ? " with a run open; it goes on when the master is back"
+                                          : "");
     daemon_stopping(m->daemon);
     if (m->web != NULL)
         web_stop(m->web);
@@ -112,6 +115,15 @@ static int listen_all(struct master *m)
     return 0;
 }
 
+static int check_store(const struct program *p)
+{
+    char *dir = choose_state_dir(&p->options);
+    int r = store_check(dir);
+
+    free(dir);
+    return r;
+}
+
 static int serve(struct program *p)
 {
     struct master *m = &p->master;
@@ -148,7 +160,7 @@ int main(int argc, char **argv)
     // Windows come and go each second: without this every decode returns its pages to the kernel
     // and faults them in again, 100 times the cost of the decoding (measured with 1,000 workers).
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
-    code = serve(&p) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    code = (p.options.flag ? check_store(&p) : serve(&p)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     log_close();
     conf_free(p.conf);
     return code;

@@ -11,6 +11,7 @@
 #include "common/result.h"
 #include "common/str.h"
 
+#include "master/daemon/master_restore.h"
 #include "master/daemon/service.h"
 #include "master/daemon/view.h"
 #include "master/daemon/web.h"
@@ -68,6 +69,8 @@ static void store_member(const struct master *m, const struct cluster_member *me
         .epoch = member->epoch,
         .observer = member->observer,
         .late = member->late,
+        .counted = member->counted,
+        .part = member->part,
     };
 
     store_add_member(m->store, &row);
@@ -89,10 +92,28 @@ static void on_armed(struct master *m)
         .t0_ns = state->t0_ns,
         .t0_boot_id = m->boot_id,
         .expected = state->expected,
+        .seed = state->seed,
     };
-    store_add_run(m->store, &row);
     for (size_t i = 0; i < state->n_members; i++)
         store_member(m, state->members[i]);
+    store_add_run(m->store, &row);
+    m->stored_state = CLUSTER_READY;
+    m->stored_stop = CLUSTER_GO;
+}
+
+// Who counts is settled at T0.
+static void store_state(struct master *m, const struct cluster_run *state)
+{
+    bool open = state->state == CLUSTER_READY || state->state == CLUSTER_RUNNING;
+
+    if (!open || m->run->started_ms == 0 ||
+        (state->state == m->stored_state && state->stop == m->stored_stop))
+        return;
+    for (size_t i = 0; state->state != m->stored_state && i < state->n_members; i++)
+        store_member(m, state->members[i]);
+    store_set_state(m->store, state->id, (int)state->state, (int)state->stop);
+    m->stored_state = state->state;
+    m->stored_stop = state->stop;
 }
 
 static void store_end(const struct master *m)
@@ -108,6 +129,7 @@ static void store_end(const struct master *m)
     struct store_end end = {
         .run = m->run->id,
         .state = (int)state->state,
+        .reason = m->run->reason,
         .ended_ms = m->run->ended_ms,
         .exit_code = result_exit_code(m->run->result),
         .flags = flags,
@@ -134,7 +156,7 @@ static void log_verdict(const struct run *run)
 
 // --- Rules ---
 
-static void on_judge_warning(void *arg, const char *text)
+void master_on_judge_warning(void *arg, const char *text)
 {
     const struct master *m = arg;
     struct log_fields fields = {.run_id = cluster_run(m->cluster)->id, .event = "warning"};
@@ -154,6 +176,7 @@ static void log_iteration_end(const struct master *m, const struct judge_end *en
                            (long long)end->k, end->rule);
     log_event(LOG_NOTICE, &fields, "run %s: %s", m->run->id, text);
     store_add_event(m->store, clock_wall_ms(), fields.event, m->run->id, NULL, text);
+    store_add_end(m->store, m->run->id, end->series, end->k, end->value, end->rule);
     free(text);
 }
 
@@ -217,7 +240,7 @@ static void store_late(struct master *m)
 static void on_opened(struct master *m, const char *id)
 {
     run_free(m->run);
-    m->run = run_new(id, m->plan, clock_wall_ms(), on_judge_warning, m);
+    m->run = run_new(id, m->plan, clock_wall_ms(), master_on_judge_warning, m);
     m->plan = NULL;
     m->late_changed = false;
 }
@@ -226,11 +249,11 @@ static void on_state(struct master *m, struct cluster_node *node)
 {
     const struct cluster_run *state = cluster_run(m->cluster);
 
-    service_send_state(m->service, node);
+    if (m->service != NULL)
+        service_send_state(m->service, node);
     if (node != NULL)
         return;
-    if (state->state == CLUSTER_RUNNING)
-        store_set_running(m->store, state->id);
+    store_state(m, state);
     if (m->web != NULL)
         web_publish_state(m->web);
     show_status(m);
@@ -248,7 +271,7 @@ static void on_log(struct master *m, const struct cluster_action *a)
 
 static bool needs_service(enum cluster_action_kind kind)
 {
-    return kind >= CLUSTER_SEND_STATE && kind <= CLUSTER_CLOSE;
+    return kind > CLUSTER_SEND_STATE && kind <= CLUSTER_CLOSE;
 }
 
 static void act(struct master *m, const struct cluster_action *a)
@@ -325,6 +348,19 @@ void master_apply(struct master *m)
 }
 
 // --- What the store did ---
+
+static void on_stored(const char *run, int64_t source, int error, void *arg)
+{
+    struct master *m = arg;
+
+    if (error != 0 && m->run != NULL && strcmp(m->run->id, run) == 0)
+        m->run->durable = false;
+    if (source < 0)
+        cluster_run_stored(m->cluster, now_ns(), run);
+    else
+        cluster_member_stored(m->cluster, now_ns(), run, (uint32_t)source);
+    master_apply(m);
+}
 
 // Every worker's part of the newest second is in: viewers need not wait for the tick, which may
 // fall between two parts.
@@ -403,8 +439,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (m->late_changed)
         store_late(m);
-    if (cluster_is_open(m->cluster))
+    if (cluster_is_open(m->cluster)) {
         judge(m);
+        if (cluster_run(m->cluster)->t0_ns != 0)
+            store_set_alive(m->store, m->run->id, now_ns());
+    }
     if (m->service != NULL)
         service_tick(m->service);
     if (m->web != NULL)
@@ -432,19 +471,27 @@ static struct cluster_config cluster_config_of(const struct conf *conf)
 int master_open(struct master *m, struct event_base *base, struct conf *conf, const char *state_dir,
                 char *err, size_t err_size)
 {
-    const struct store_ops ops = {.on_commit = on_commit, .on_failing = on_failing};
+    const struct store_ops ops = {.on_saved = master_on_saved,
+                                  .on_saved_window = master_on_saved_window,
+                                  .on_stored = on_stored,
+                                  .on_commit = on_commit,
+                                  .on_failing = on_failing};
     struct cluster_config config = cluster_config_of(conf);
     struct timeval second = {1, 0};
 
     *m = (struct master){.base = base, .conf = conf, .timer_ns = INT64_MAX};
     clock_boot_id(m->boot_id);
-    int r = store_open(base, state_dir, &ops, m, err, err_size, &m->store);
-    if (r < 0)
-        return r;
     m->cluster = cluster_new(&config);
+    int r = store_open(base, state_dir, &ops, m, err, err_size, &m->store);
+    if (r < 0) {
+        cluster_free(m->cluster);
+        run_free(m->run);
+        return r;
+    }
     m->timer = evtimer_new(base, on_timer, m);
     m->tick = event_new(base, -1, EV_PERSIST, on_tick, m);
     event_add(m->tick, &second);
+    master_take_up(m);
     return 0;
 }
 

@@ -31,6 +31,10 @@ struct master {
     int64_t timer_ns;
     struct plan *plan; // of the submission being handled, for a run that it opens
     bool applying, late_changed;
+    enum cluster_state stored_state; // of the run
+    enum cluster_stop stored_stop;
+    bool same_boot;    // as that of T0 of the run that was taken up again
+    int64_t outage_ns; // since when there was no master for it
     uint64_t bad_messages, late_windows, late_requests;
 };
 
@@ -45,5 +49,7 @@ void master_configure(struct master *m, struct conf *conf);
 // To be called after every call of cluster_* that takes `now`.
 void master_apply(struct master *m);
 void master_add_late(struct master *m, const char *run, uint64_t windows, uint64_t requests);
+// As judge_new wants it, arg the master.
+void master_on_judge_warning(void *arg, const char *text);
 // What a call in REST or on a stream shows: the document lps.state/1.
 json_t *master_state(const struct master *m);

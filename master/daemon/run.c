@@ -39,6 +39,8 @@ void run_free(struct run *run)
     for (size_t i = 0; i < run->n_parts; i++)
         free(run->parts[i].fin.failure);
     free(run->parts);
+    free(run->outages);
+    free(run->reason);
     json_decref(run->result);
     aggregate_free(run->aggregate);
     judge_free(run->judge);
@@ -64,22 +66,6 @@ const struct run_part *run_part_at(const struct run *run, uint32_t source)
     return source < run->n_parts ? &run->parts[source] : &none;
 }
 
-static void add_counters(struct metrics_counters *into, const struct metrics_counters *from)
-{
-    into->started += from->started;
-    into->completed += from->completed;
-    into->failed += from->failed;
-    into->aborted += from->aborted;
-    into->dropped += from->dropped;
-    into->skipped += from->skipped;
-    into->bytes_sent += from->bytes_sent;
-    into->bytes_received += from->bytes_received;
-    into->body_sent += from->body_sent;
-    into->body_received += from->body_received;
-    into->connects += from->connects;
-    into->reused += from->reused;
-}
-
 void run_add_window(struct run *run, uint32_t source, const struct metrics_window *w)
 {
     struct run_part *part = part_of(run, source);
@@ -88,7 +74,7 @@ void run_add_window(struct run *run, uint32_t source, const struct metrics_windo
     if (aggregate_add(run->aggregate, source, w) != 0)
         return;
     for (uint32_t i = 0; i < w->n_series; i++) {
-        add_counters(&part->merged, &w->series[i].n);
+        metrics_counters_add(&part->merged, &w->series[i].n);
         part->errors += metrics_n_errors(&w->series[i]);
         in_flight += w->series[i].n.in_flight;
     }
@@ -105,14 +91,15 @@ void run_add_window(struct run *run, uint32_t source, const struct metrics_windo
 }
 
 // Up to where every active member has sent its windows.
-static int64_t whole_k(const struct run *run, const struct cluster_run *state)
+static int64_t whole_k(const struct run *run, const struct cluster_run *state, bool held)
 {
     int64_t least = INT64_MAX;
 
     for (size_t i = 0; i < state->n_members; i++) {
         const struct cluster_member *m = state->members[i];
         int64_t last_k = run_part_at(run, m->source)->last_k;
-        if (m->state == CLUSTER_ACTIVE && !m->observer && last_k < least)
+        bool may_come = held && m->state == CLUSTER_LOST && !m->gone;
+        if ((m->state == CLUSTER_ACTIVE || may_come) && !m->observer && last_k < least)
             least = last_k;
     }
     return least == INT64_MAX ? aggregate_newest(run->aggregate) : least;
@@ -120,12 +107,13 @@ static int64_t whole_k(const struct run *run, const struct cluster_run *state)
 
 static int64_t judgeable_k(const struct run *run, const struct cluster_run *state, int64_t now_ns)
 {
-    int64_t whole = whole_k(run, state), overdue = (now_ns - state->t0_ns) / NS_PER_S;
+    bool held = now_ns < run->hold_ns;
+    int64_t whole = whole_k(run, state, held), overdue = (now_ns - state->t0_ns) / NS_PER_S;
 
     overdue -= 1 + JUDGE_LATE_S;
     if (state->ended_ns != 0)
         return aggregate_newest(run->aggregate);
-    return whole > overdue ? whole : overdue;
+    return whole > overdue || held ? whole : overdue;
 }
 
 // What came late counts with second k.
@@ -144,15 +132,18 @@ static size_t judge_second(struct run *run, int64_t k)
     return n;
 }
 
-size_t run_judge(struct run *run, const struct cluster_run *state, int64_t now_ns)
+static size_t judge_to(struct run *run, int64_t last)
 {
     size_t n = 0;
 
-    if (state->t0_ns == 0)
-        return 0;
-    for (int64_t last = judgeable_k(run, state, now_ns); run->judged_k < last;)
+    while (run->judged_k < last)
         n += judge_second(run, ++run->judged_k);
     return n;
+}
+
+size_t run_judge(struct run *run, const struct cluster_run *state, int64_t now_ns)
+{
+    return state->t0_ns == 0 ? 0 : judge_to(run, judgeable_k(run, state, now_ns));
 }
 
 void run_add_fin(struct run *run, uint32_t source, struct run_fin *fin, int64_t now_ns)
@@ -177,6 +168,35 @@ void run_add_late(struct run *run, uint64_t windows, uint64_t requests)
 {
     run->late_windows += windows;
     run->late_requests += requests;
+}
+
+void run_restore_part(struct run *run, uint32_t source, struct run_part *part, int64_t fin_ns)
+{
+    *part_of(run, source) = *part;
+    if (part->has_fin && fin_ns > run->last_fin_ns)
+        run->last_fin_ns = fin_ns;
+}
+
+void run_restore_window(struct run *run, const struct cluster_run *state,
+                        const struct aggregate_share *shares, size_t n,
+                        const struct metrics_window *w)
+{
+    int64_t whole = whole_k(run, state, true);
+
+    judge_to(run, whole < w->k ? whole : w->k - 1);
+    aggregate_add_merged(run->aggregate, shares, n, w);
+    run->changed_k = INT64_MIN;
+}
+
+void run_hold(struct run *run, int64_t until_ns)
+{
+    run->hold_ns = until_ns;
+}
+
+void run_add_outage(struct run *run, int64_t from_ns, int64_t to_ns)
+{
+    run->outages = xreallocarray(run->outages, run->n_outages + 1, sizeof *run->outages);
+    run->outages[run->n_outages++] = (struct result_outage){from_ns, to_ns};
 }
 
 // The newest window tells the second; the FIN, sent right after the last completion, the rest.
@@ -219,11 +239,24 @@ static struct judge_verdict *verdicts_of(const struct run *run, const struct clu
     return verdicts;
 }
 
+// Since T0; the caller frees the list.
+static struct result_outage *outages_of(const struct run *run, const struct cluster_run *state)
+{
+    struct result_outage *list = xcalloc(run->n_outages, sizeof *list);
+
+    for (size_t i = 0; i < run->n_outages; i++) {
+        list[i].from_ns = run->outages[i].from_ns - state->t0_ns;
+        list[i].to_ns = run->outages[i].to_ns - state->t0_ns;
+    }
+    return list;
+}
+
 json_t *run_result(const struct run *run, const struct cluster_run *state, int64_t now_ns)
 {
     struct result_member *members = xcalloc(state->n_members, sizeof *members);
     int64_t duration_ns = run_duration_ns(run, state, now_ns);
     struct judge_verdict *verdicts = NULL;
+    struct result_outage *outages = outages_of(run, state);
 
     if (state->ended_ns != 0)
         verdicts = verdicts_of(run, state, duration_ns);
@@ -265,11 +298,14 @@ json_t *run_result(const struct run *run, const struct cluster_run *state, int64
         .n_members = state->n_members,
         .aggregate = run->aggregate,
         .verdicts = verdicts,
+        .outages = outages,
+        .n_outages = run->n_outages,
     };
     in.ends = judge_ends(run->judge, &in.n_ends);
     json_t *result = result_build(&in);
     judge_verdicts_free(verdicts, plan_n_series(run->plan));
     free(members);
+    free(outages);
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "common/aggregate.h"
 #include "common/judge.h"
 #include "common/plan.h"
+#include "common/result.h"
 
 #include "master/daemon/cluster.h"
 
@@ -44,6 +45,10 @@ struct run {
     int64_t opened_ms, started_ms, ended_ms; // Unix time; 0: not yet
     int64_t last_fin_ns;                     // CLOCK_BOOTTIME when the newest FIN came
     bool durable;
+    int64_t hold_ns; // until then workers may be on their way back after a restart of the master
+    struct result_outage *outages;
+    size_t n_outages;
+    char *reason; // why it could not go on; NULL: it could
     uint64_t late_windows, late_requests;
     json_t *result;    // once it is over
     int64_t changed_k; // least k changed since run_take_changed; INT64_MAX: none
@@ -64,6 +69,20 @@ size_t run_judge(struct run *run, const struct cluster_run *state, int64_t now_n
 void run_add_fin(struct run *run, uint32_t source, struct run_fin *fin, int64_t now_ns);
 void run_commit_fin(struct run *run, uint32_t source);
 void run_add_late(struct run *run, uint64_t windows, uint64_t requests);
+// --- After a restart of the master ---
+
+// What was stored of a member; fin_ns: when its FIN came. Before any window. Takes part's text.
+void run_restore_part(struct run *run, uint32_t source, struct run_part *part, int64_t fin_ns);
+// A part of a second that was stored, ascending. The judge sees the seconds before it, as far as
+// it saw them when they came.
+void run_restore_window(struct run *run, const struct cluster_run *state,
+                        const struct aggregate_share *shares, size_t n,
+                        const struct metrics_window *w);
+// No second is overdue before until_ns: whoever is lost may still hand it over.
+void run_hold(struct run *run, int64_t until_ns);
+// The master was not there, by CLOCK_BOOTTIME.
+void run_add_outage(struct run *run, int64_t from_ns, int64_t to_ns);
+
 // Never NULL; all zero before a member's first window.
 const struct run_part *run_part_at(const struct run *run, uint32_t source);
 

@@ -71,7 +71,7 @@ static void refuse_hello(struct session *s, const char *node, enum rpc_status st
 static void on_hello(struct session *s, const Lps__V1__Hello *msg)
 {
     struct master *m = s->service->master;
-    uint64_t epoch = store_epoch(m->store, msg->node) + 1;
+    uint64_t epoch = store_epoch(m->store, msg->node, msg->instance.data);
     struct cluster_facts facts;
     char why[128];
 
@@ -83,7 +83,8 @@ static void on_hello(struct session *s, const Lps__V1__Hello *msg)
         refuse_hello(s, msg->node, RPC_ALREADY_EXISTS, why);
         return;
     }
-    if (r < 0 || (s->node->epoch == epoch && store_set_epoch(m->store, msg->node, epoch) < 0)) {
+    if (r < 0 || (s->node->epoch == epoch &&
+                  store_set_epoch(m->store, msg->node, msg->instance.data, epoch) < 0)) {
         refuse_hello(s, msg->node, RPC_RESOURCE_EXHAUSTED, "too many nodes");
         give_up(s, RPC_RESOURCE_EXHAUSTED, "too many nodes");
         return;
@@ -230,7 +231,7 @@ static void on_fin(struct session *s, const Lps__V1__Fin *msg)
         uint8_t *bytes = xcalloc(len, 1);
         lps__v1__fin__pack(msg, bytes);
         run_add_fin(run, member->source, &fin, now);
-        store_add_fin(m->store, msg->run, member->source, msg->seq, bytes, len);
+        store_add_fin(m->store, msg->run, member->source, msg->seq, now, bytes, len);
         free(bytes);
     }
     free(fin.failure);

@@ -97,14 +97,17 @@ static Lps__V1__RunState run_state(const struct cluster_run *run, const struct j
                                    char *boot_id)
 {
     Lps__V1__RunState msg = LPS__V1__RUN_STATE__INIT;
+    bool open = run->state == CLUSTER_READY || run->state == CLUSTER_RUNNING;
+    // A worker that starts by a T0 which a restarted master does not know would run on its own.
+    bool is_secret = open && !run->stored;
 
     msg.run = (char *)run->id;
-    msg.state = (Lps__V1__State)run->state;
+    msg.state = is_secret ? LPS__V1__STATE__CREATED : (Lps__V1__State)run->state;
     msg.plan_name = run->plan_name;
     msg.expected = run->expected;
     msg.counted = run->counted;
-    msg.t0_ns = run->t0_ns;
-    msg.t0_boot_id = run->t0_ns == 0 ? msg.t0_boot_id : boot_id;
+    msg.t0_ns = is_secret ? 0 : run->t0_ns;
+    msg.t0_boot_id = msg.t0_ns == 0 ? msg.t0_boot_id : boot_id;
     msg.stop = (Lps__V1__RunState__Stop)run->stop;
     msg.seed = run->seed;
     msg.n_parts = run->n_parts;

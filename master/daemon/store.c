@@ -19,6 +19,7 @@
 
 struct known_node {
     char *name;
+    uint8_t instance[16];
     uint64_t epoch;
 };
 
@@ -41,6 +42,7 @@ struct store {
     size_t n_events; // waiting in writes
     char *failure;   // why the newest commit failed; NULL: it did not
     bool stopping;
+    bool at_once; // what waits in writes is not held back for a group
 
     int event_fd;
     struct event *on_finished;
@@ -76,7 +78,7 @@ static void wait_for_jobs(struct store *s, int64_t next_commit_ns)
 {
     struct timespec until = {next_commit_ns / NS_PER_S, next_commit_ns % NS_PER_S};
 
-    while (!s->stopping && (STAILQ_EMPTY(&s->reads) || !STAILQ_EMPTY(&s->writes))) {
+    while (!s->stopping && !s->at_once && (STAILQ_EMPTY(&s->reads) || !STAILQ_EMPTY(&s->writes))) {
         if (STAILQ_EMPTY(&s->writes))
             pthread_cond_wait(&s->wake, &s->mutex);
         else if (pthread_cond_timedwait(&s->wake, &s->mutex, &until) == ETIMEDOUT)
@@ -99,6 +101,7 @@ static void *store_thread(void *arg)
         jobs_take(&reads, &s->reads);
         jobs_take(&writes, &s->writes);
         s->n_events = 0;
+        s->at_once = false;
         pthread_mutex_unlock(&s->mutex);
         if (!STAILQ_EMPTY(&writes))
             next_commit_ns = commit_jobs(s, &writes) + STORE_COMMIT_MS * NS_PER_MS;
@@ -147,6 +150,7 @@ static void hand_over(struct store *s, struct store_job *job)
         job_free(job);
     } else {
         s->n_events += job->kind == STORE_JOB_EVENT;
+        s->at_once = s->at_once || job->kind == STORE_JOB_RUN;
         if (job->kind >= STORE_JOB_LIST)
             STAILQ_INSERT_TAIL(&s->reads, job, link);
         else
@@ -163,6 +167,12 @@ static void deliver(struct store *s, struct store_job *job)
     case STORE_JOB_FIN:
         s->ops.on_commit(job->text[0], (uint32_t)job->number[0], (uint64_t)job->number[1],
                          job->window, job->error, s->arg);
+        break;
+    case STORE_JOB_RUN:
+        s->ops.on_stored(job->text[0], -1, job->error, s->arg);
+        break;
+    case STORE_JOB_MEMBER:
+        s->ops.on_stored(job->text[0], job->number[0], job->error, s->arg);
         break;
     case STORE_JOB_LIST:
         ((store_list_fn *)job->done)(job->list, job->arg);
@@ -214,12 +224,14 @@ static void on_event_fd(evutil_socket_t fd, short what, void *arg)
 
 // --- Opening and closing ---
 
-static void known_node(const char *name, uint64_t epoch, void *arg)
+static void known_node(const char *name, const uint8_t instance[16], uint64_t epoch, void *arg)
 {
     struct store *s = arg;
 
     s->nodes = xreallocarray(s->nodes, s->n_nodes + 1, sizeof *s->nodes);
-    s->nodes[s->n_nodes++] = (struct known_node){xstrdup(name), epoch};
+    struct known_node *node = &s->nodes[s->n_nodes++];
+    *node = (struct known_node){.name = xstrdup(name), .epoch = epoch};
+    memcpy(node->instance, instance, sizeof node->instance);
 }
 
 static void known_run(const char *id, void *arg)
@@ -298,11 +310,11 @@ int store_open(struct event_base *base, const char *dir, const struct store_ops 
     if (r == 0)
         r = store_sql_open(path, err, err_size, &s->sql);
     if (r == 0) {
-        r = store_sql_recover(s->sql, clock_wall_ms());
+        r = store_sql_load(s->sql, known_node, known_run, s);
         if (r == 0)
-            r = store_sql_load(s->sql, known_node, known_run, s);
+            r = store_sql_restore(s->sql, ops, arg, clock_wall_ms());
         if (r != 0)
-            snprintf(err, err_size, "%s: %s", path, store_sql_error(s->sql));
+            snprintf(err, err_size, "%s: %s%s", path, store_sql_error(s->sql), STORE_SQL_LEFT);
     }
     free(path);
     if (r != 0) {
@@ -312,6 +324,28 @@ int store_open(struct event_base *base, const char *dir, const struct store_ops 
     start_thread(s, base);
     *ret_store = s;
     return 0;
+}
+
+int store_check(const char *dir)
+{
+    char *path = xasprintf("%s/master.db", dir), err[512] = "";
+    struct store_sql *sql = NULL;
+    int64_t n_runs = -1;
+    int r = store_sql_open_to_look(path, err, sizeof err, &sql);
+
+    if (r == 0)
+        r = store_sql_look_for_damage(sql, true);
+    if (r == 0 && (n_runs = store_sql_number(sql, "SELECT count(*) FROM runs")) < 0)
+        r = -EIO;
+    if (r == 0)
+        printf("%s: sound, %lld runs\n", path, (long long)n_runs);
+    else if (sql == NULL)
+        printf("%s\n", err);
+    else
+        printf("%s: %s\n", path, store_sql_error(sql));
+    store_sql_close(sql);
+    free(path);
+    return r;
 }
 
 void store_close(struct store *s)
@@ -341,26 +375,34 @@ static struct known_node *find_node(const struct store *s, const char *node)
     return NULL;
 }
 
-uint64_t store_epoch(const struct store *s, const char *node)
+uint64_t store_epoch(const struct store *s, const char *node, const uint8_t instance[16])
 {
     const struct known_node *known = find_node(s, node);
 
-    return known == NULL ? 0 : known->epoch;
+    if (known == NULL)
+        return 1;
+    return known->epoch + (memcmp(known->instance, instance, sizeof known->instance) != 0);
 }
 
-int store_set_epoch(struct store *s, const char *node, uint64_t epoch)
+int store_set_epoch(struct store *s, const char *node, const uint8_t instance[16], uint64_t epoch)
 {
     struct known_node *known = find_node(s, node);
 
     if (known == NULL && s->n_nodes == STORE_NODES_MAX)
         return -ENOSPC;
+    if (known != NULL && known->epoch == epoch &&
+        memcmp(known->instance, instance, sizeof known->instance) == 0)
+        return 0;
     if (known == NULL)
-        known_node(node, epoch, s);
+        known_node(node, instance, epoch, s);
     else
         known->epoch = epoch;
+    memcpy(find_node(s, node)->instance, instance, sizeof known->instance);
     struct store_job *job = job_new(STORE_JOB_NODE);
     job->number[0] = (int64_t)epoch;
     job->text[0] = xstrdup(node);
+    job->blob = xmemdup(instance, 16);
+    job->blob_len = 16;
     hand_over(s, job);
     return 0;
 }
@@ -384,6 +426,7 @@ void store_add_run(struct store *s, const struct store_run *run)
     job->number[2] = run->t0_ns;
     job->number[3] = run->expected;
     job->number[4] = CLUSTER_READY;
+    job->number[5] = (int64_t)run->seed;
     job->text[0] = xstrdup(run->id);
     job->text[1] = xstrdup(run->plan_name);
     job->text[2] = xstrdup(run->plan);
@@ -402,17 +445,53 @@ void store_add_member(struct store *s, const struct store_member *member)
     job->number[1] = (int64_t)member->epoch;
     job->number[2] = member->observer;
     job->number[3] = member->late;
+    job->number[4] = member->counted;
+    job->number[5] = member->part;
     job->text[0] = xstrdup(member->run);
     job->text[1] = xstrdup(member->node);
     job->text[2] = xstrdup(member->submission);
     hand_over(s, job);
 }
 
-void store_set_running(struct store *s, const char *run)
+void store_set_state(struct store *s, const char *run, int state, int stop)
 {
-    struct store_job *job = job_new(STORE_JOB_RUNNING);
+    struct store_job *job = job_new(STORE_JOB_STATE);
 
-    job->number[0] = CLUSTER_RUNNING;
+    job->number[0] = state;
+    job->number[1] = stop;
+    job->text[0] = xstrdup(run);
+    hand_over(s, job);
+}
+
+void store_set_alive(struct store *s, const char *run, int64_t now_ns)
+{
+    struct store_job *job = job_new(STORE_JOB_ALIVE);
+
+    job->number[0] = now_ns;
+    job->text[0] = xstrdup(run);
+    hand_over(s, job);
+}
+
+void store_add_end(struct store *s, const char *run, uint32_t series, int64_t k, double value,
+                   const char *rule)
+{
+    struct store_job *job = job_new(STORE_JOB_ENDED_SERIES);
+
+    job->number[0] = series;
+    job->number[1] = k;
+    job->real = value;
+    job->has_real = true;
+    job->text[0] = xstrdup(run);
+    job->text[1] = xstrdup(rule);
+    hand_over(s, job);
+}
+
+void store_add_outage(struct store *s, const char *run, int64_t from_ns, int64_t to_ns)
+{
+    struct store_job *job = job_new(STORE_JOB_OUTAGE);
+
+    job->number[0] = from_ns;
+    job->number[1] = to_ns;
     job->text[0] = xstrdup(run);
     hand_over(s, job);
 }
@@ -429,13 +508,14 @@ void store_add_window(struct store *s, const char *run, uint32_t source, uint64_
     hand_over(s, job);
 }
 
-void store_add_fin(struct store *s, const char *run, uint32_t source, uint64_t seq,
+void store_add_fin(struct store *s, const char *run, uint32_t source, uint64_t seq, int64_t now_ns,
                    const void *bytes, size_t len)
 {
     struct store_job *job = job_new(STORE_JOB_FIN);
 
     job->number[0] = source;
     job->number[1] = (int64_t)seq;
+    job->number[2] = now_ns;
     job->text[0] = xstrdup(run);
     job->blob = xmemdup(bytes, len);
     job->blob_len = len;

@@ -54,6 +54,9 @@ static void happens(struct world *w, enum cluster_event event)
     case CLUSTER_COMMIT:
         cluster_commit(w->c, w->now, w->n_runs ? run_id(w) : "old", 0, 1, true, NULL);
         break;
+    case CLUSTER_STORED:
+        cluster_run_stored(w->c, w->now, w->n_runs ? run_id(w) : "old");
+        break;
     default:
         pass(w, LEAD);
     }
@@ -75,6 +78,7 @@ static const struct {
     {CLUSTER_IDLE, CLUSTER_WINDOW, CLUSTER_IDLE, "ack(a,1) fin(a,closed)"},
     {CLUSTER_IDLE, CLUSTER_FIN, CLUSTER_IDLE, "ack(a,1) fin(a,closed)"},
     {CLUSTER_IDLE, CLUSTER_COMMIT, CLUSTER_IDLE, ""},
+    {CLUSTER_IDLE, CLUSTER_STORED, CLUSTER_IDLE, ""},
     {CLUSTER_IDLE, CLUSTER_TIMER, CLUSTER_IDLE, ""},
 
     {CLUSTER_CREATED, CLUSTER_SUBMIT, CLUSTER_READY, "reply(b,yes) state(*) armed"},
@@ -87,9 +91,10 @@ static const struct {
     {CLUSTER_CREATED, CLUSTER_WINDOW, CLUSTER_CREATED, "close(a,3) state(*)"},
     {CLUSTER_CREATED, CLUSTER_FIN, CLUSTER_CREATED, "close(a,3) state(*)"},
     {CLUSTER_CREATED, CLUSTER_COMMIT, CLUSTER_CREATED, ""},
+    {CLUSTER_CREATED, CLUSTER_STORED, CLUSTER_CREATED, ""},
     {CLUSTER_CREATED, CLUSTER_TIMER, CLUSTER_CREATED, ""},
 
-    {CLUSTER_READY, CLUSTER_SUBMIT, CLUSTER_READY, "reply(b,yes) joined(b) state(*)"},
+    {CLUSTER_READY, CLUSTER_SUBMIT, CLUSTER_READY, "joined(b) state(*)"},
     {CLUSTER_READY, CLUSTER_CANCEL, CLUSTER_READY, "state(*)"},
     {CLUSTER_READY, CLUSTER_START, CLUSTER_READY, ""},
     {CLUSTER_READY, CLUSTER_CLOCK, CLUSTER_READY, ""},
@@ -99,9 +104,10 @@ static const struct {
     {CLUSTER_READY, CLUSTER_WINDOW, CLUSTER_READY, ""},
     {CLUSTER_READY, CLUSTER_FIN, CLUSTER_READY, ""},
     {CLUSTER_READY, CLUSTER_COMMIT, CLUSTER_READY, "ack(a,1) fin(a) state(*)"},
+    {CLUSTER_READY, CLUSTER_STORED, CLUSTER_READY, "state(*)"},
     {CLUSTER_READY, CLUSTER_TIMER, CLUSTER_RUNNING, "state(*)"},
 
-    {CLUSTER_RUNNING, CLUSTER_SUBMIT, CLUSTER_RUNNING, "reply(b,yes,late) state(*) joined(b)"},
+    {CLUSTER_RUNNING, CLUSTER_SUBMIT, CLUSTER_RUNNING, "state(*) joined(b)"},
     {CLUSTER_RUNNING, CLUSTER_CANCEL, CLUSTER_RUNNING, "state(*)"},
     {CLUSTER_RUNNING, CLUSTER_START, CLUSTER_RUNNING, ""},
     {CLUSTER_RUNNING, CLUSTER_CLOCK, CLUSTER_RUNNING, ""},
@@ -111,6 +117,7 @@ static const struct {
     {CLUSTER_RUNNING, CLUSTER_WINDOW, CLUSTER_RUNNING, ""},
     {CLUSTER_RUNNING, CLUSTER_FIN, CLUSTER_RUNNING, ""},
     {CLUSTER_RUNNING, CLUSTER_COMMIT, CLUSTER_STOPPED, "ack(a,1) fin(a) state(*) ended"},
+    {CLUSTER_RUNNING, CLUSTER_STORED, CLUSTER_RUNNING, "state(*)"},
     {CLUSTER_RUNNING, CLUSTER_TIMER, CLUSTER_RUNNING, ""},
 
     {CLUSTER_STOPPED, CLUSTER_SUBMIT, CLUSTER_READY, "opened reply(b,yes) state(*) armed"},
@@ -123,6 +130,7 @@ static const struct {
     {CLUSTER_STOPPED, CLUSTER_WINDOW, CLUSTER_STOPPED, "ack(a,2)"},
     {CLUSTER_STOPPED, CLUSTER_FIN, CLUSTER_STOPPED, "ack(a,2) fin(a)"},
     {CLUSTER_STOPPED, CLUSTER_COMMIT, CLUSTER_STOPPED, "ack(a,1) fin(a)"},
+    {CLUSTER_STOPPED, CLUSTER_STORED, CLUSTER_STOPPED, "state(*)"},
     {CLUSTER_STOPPED, CLUSTER_TIMER, CLUSTER_STOPPED, ""},
 
     {CLUSTER_FAILED, CLUSTER_SUBMIT, CLUSTER_READY, "opened reply(b,yes) state(*) armed"},
@@ -135,6 +143,7 @@ static const struct {
     {CLUSTER_FAILED, CLUSTER_WINDOW, CLUSTER_FAILED, "ack(a,2)"},
     {CLUSTER_FAILED, CLUSTER_FIN, CLUSTER_FAILED, "ack(a,2) fin(a)"},
     {CLUSTER_FAILED, CLUSTER_COMMIT, CLUSTER_FAILED, "ack(a,1) fin(a)"},
+    {CLUSTER_FAILED, CLUSTER_STORED, CLUSTER_FAILED, "state(*)"},
     {CLUSTER_FAILED, CLUSTER_TIMER, CLUSTER_FAILED, ""},
 };
 

@@ -14,6 +14,7 @@
 #define LATE_LEAD_NS (200 * NS_PER_MS)
 // A master that says that a run is over sends its result with that, or never.
 #define RESULT_LATE_NS (5 * NS_PER_S)
+#define GAVE_UP        "stopped, as the master stayed away"
 #define TEXT_MAX       300 // what a peer wrote goes to terminals, logs and JSON
 
 const char *const member_state_name[MEMBER_STATE__COUNT] = {
@@ -103,11 +104,15 @@ static unsigned up_submits(struct member *m, const struct member_event *e)
     return MEMBER_SUBMIT;
 }
 
-// A master that does not know the submission must not open a run for it again.
+// A master that does not know the submission must not open a run for it again. One that was
+// restarted may not know of a cancel that it passed on or was just told.
 static unsigned up_asks(struct member *m, const struct member_event *e)
 {
-    (void)m;
-    return e->known ? MEMBER_SUBMIT : 0;
+    if (!e->known)
+        return 0;
+    if (m->cancelled)
+        m->cancel_force = m->stop == MEMBER_ABORT;
+    return m->cancelled ? MEMBER_SUBMIT | MEMBER_SEND_CANCEL : MEMBER_SUBMIT;
 }
 
 static unsigned up_asks_for_the_end(struct member *m, const struct member_event *e)
@@ -301,7 +306,7 @@ static unsigned fin_ends(struct member *m, const struct member_event *e)
 
 static unsigned end_delivers(struct member *m, const struct member_event *e)
 {
-    unsigned fin = fin_is_due(m, e->text);
+    unsigned fin = fin_is_due(m, e->text == NULL && m->gave_up ? GAVE_UP : e->text);
 
     m->ended_ns = e->now_ns;
     m->state = MEMBER_DRAINING;
