@@ -90,6 +90,7 @@ static void on_armed(struct master *m)
         .opened_ms = run->opened_ms,
         .started_ms = run->started_ms,
         .t0_ns = state->t0_ns,
+        .alive_ns = now_ns(),
         .t0_boot_id = m->boot_id,
         .expected = state->expected,
         .seed = state->seed,

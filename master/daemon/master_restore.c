@@ -111,9 +111,8 @@ static void restore_outages(struct master *m, const struct store_saved *saved, i
         run_add_outage(m->run, saved->outages[i].from_ns, saved->outages[i].to_ns);
     if (!was_open(saved) || !m->same_boot)
         return;
-    int64_t from_ns = saved->alive_ns == 0 ? now_ns : saved->alive_ns;
-    run_add_outage(m->run, from_ns, now_ns);
-    m->outage_ns = from_ns;
+    run_add_outage(m->run, saved->alive_ns, now_ns);
+    m->outage_ns = saved->alive_ns;
 }
 
 static void restore_result(struct run *run, const struct store_saved *saved)

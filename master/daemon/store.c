@@ -335,7 +335,9 @@ int store_check(const char *dir)
 
     if (r == 0)
         r = store_sql_look_for_damage(sql, true);
-    if (r == 0 && (n_runs = store_sql_number(sql, "SELECT count(*) FROM runs")) < 0)
+    if (r == 0 && store_sql_number(sql, "SELECT count(*) FROM sqlite_master") == 0)
+        n_runs = 0; // not yet made, as far as it was committed
+    else if (r == 0 && (n_runs = store_sql_number(sql, "SELECT count(*) FROM runs")) < 0)
         r = -EIO;
     if (r == 0)
         printf("%s: sound, %lld runs\n", path, (long long)n_runs);
@@ -425,7 +427,7 @@ void store_add_run(struct store *s, const struct store_run *run)
     job->number[1] = run->started_ms;
     job->number[2] = run->t0_ns;
     job->number[3] = run->expected;
-    job->number[4] = CLUSTER_READY;
+    job->number[4] = run->alive_ns;
     job->number[5] = (int64_t)run->seed;
     job->text[0] = xstrdup(run->id);
     job->text[1] = xstrdup(run->plan_name);

@@ -97,7 +97,7 @@ struct store_run {
     const char *id, *plan_name, *plan; // canonical JSON
     const uint8_t *digest;             // 32 bytes
     int64_t opened_ms, started_ms;     // started: T0
-    int64_t t0_ns;
+    int64_t t0_ns, alive_ns;           // alive: now
     const char *t0_boot_id;
     uint32_t expected;
     uint64_t seed;

@@ -75,14 +75,14 @@ enum statement {
     STATEMENT__COUNT,
 };
 
-// Of jobs: numbers are ?1 to ?6, texts ?7 to ?12, the blob ?13.
+// Of jobs: numbers are ?1 to ?6, texts ?7 to ?12, the blob ?13. State 2 is Ready.
 static const char *const statements[STATEMENT__COUNT] = {
     [STORE_JOB_NODE] = "INSERT INTO nodes (name, epoch, instance) VALUES (?7, ?1, ?13)"
                        " ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch,"
                        " instance = excluded.instance",
     [STORE_JOB_RUN] = "INSERT OR REPLACE INTO runs (id, plan_name, plan, t0_boot_id, opened_ms,"
-                      " started_ms, t0_ns, expected, state, seed, digest)"
-                      " VALUES (?7, ?8, ?9, ?10, ?1, ?2, ?3, ?4, ?5, ?6, ?13)",
+                      " started_ms, t0_ns, expected, alive_ns, seed, state, digest)"
+                      " VALUES (?7, ?8, ?9, ?10, ?1, ?2, ?3, ?4, ?5, ?6, 2, ?13)",
     [STORE_JOB_MEMBER] = "INSERT INTO members (run, node, submission, source, epoch, observer,"
                          " late, counted, part) VALUES (?7, ?8, ?9, ?1, ?2, ?3, ?4, ?5, ?6)"
                          " ON CONFLICT (run, source) DO UPDATE SET counted = excluded.counted",

@@ -61,6 +61,7 @@ void job_free(struct job *job)
     if (job->progress != NULL)
         lps__v1__progress__free_unpacked(job->progress, NULL);
     json_decref(job->result);
+    json_decref(job->document);
     json_decref(job->warnings);
     prepare_http_free(job->http);
     free(job->ended);

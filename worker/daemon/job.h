@@ -34,6 +34,7 @@ struct job {
     Lps__V1__RunState *state;     // newest of the run; NULL: none yet
     Lps__V1__Progress *progress;  // newest; NULL: none yet
     json_t *result;               // the result event; NULL: not over
+    json_t *document;             // the master's, which came before the own end; NULL: none
     enum member_state told_state; // last state event
     char told[256];
 

@@ -102,14 +102,20 @@ static void start_runner(struct jobs *jobs, struct job *job)
     free(why);
 }
 
+static void keep_document(struct job *job, const Lps__V1__RunResult *result)
+{
+    json_decref(job->document);
+    job->document = json_loadb((const char *)result->result.data, result->result.len, 0, NULL);
+}
+
 static void finish(struct jobs *jobs, struct job *job, const Lps__V1__RunResult *result)
 {
     const char *node = jobs->conf->cluster.node_name, *why = job->member.result_message;
-    json_t *document = NULL;
 
     if (result != NULL)
-        document = json_loadb((const char *)result->result.data, result->result.len, 0, NULL);
-    job->result = job_result_event(job, node, document);
+        keep_document(job, result);
+    job->result = job_result_event(job, node, job->document);
+    job->document = NULL;
     jobs_log(jobs, job, LOG_NOTICE, "finished", "over with exit code %d%s%s", job->member.exit_code,
              why != NULL ? ": " : "", why != NULL ? why : "");
     feed_send(job->feed, json_incref(job->result));
@@ -127,6 +133,8 @@ static void act(struct jobs *jobs, struct job *job, unsigned actions,
     job_send(job, jobs->uplink);
     if (actions & MEMBER_FINISH)
         finish(jobs, job, result);
+    else if (result != NULL && job->result == NULL)
+        keep_document(job, result);
 }
 
 // --- The table of jobs ---
