@@ -111,8 +111,10 @@ static void restore_outages(struct master *m, const struct store_saved *saved, i
         run_add_outage(m->run, saved->outages[i].from_ns, saved->outages[i].to_ns);
     if (!was_open(saved) || !m->same_boot)
         return;
-    run_add_outage(m->run, saved->alive_ns, now_ns);
     m->outage_ns = saved->alive_ns;
+    if (saved->n_outages > 0 && saved->outages[saved->n_outages - 1].to_ns > m->outage_ns)
+        m->outage_ns = saved->outages[saved->n_outages - 1].to_ns;
+    run_add_outage(m->run, m->outage_ns, now_ns);
 }
 
 static void restore_result(struct run *run, const struct store_saved *saved)
