@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -86,6 +87,32 @@ static void two_workers_add_up_within_a_second(void **unused)
     assert_int_equal(aggregate_total(a)->n.started, 40);
     assert_int_equal(aggregate_totals(a)[0].status[200], 40);
     aggregate_free(a);
+}
+
+static void windows_merged_before_are_what_they_were_apart(void **unused)
+{
+    const struct aggregate_share shares[] = {{0, 3}, {1, 4}}, absurd[] = {{0, 3}, {100000, 4}};
+    struct aggregate *a = aggregate_new(1, 5), *b = aggregate_new(1, 5);
+
+    (void)unused;
+    for (int64_t k = 0; k < 8; k++) {
+        struct metrics_window *w = window(k, 10, 1000, 3), *other = window(k, 30, 2000, 4);
+        aggregate_add(a, 0, w);
+        aggregate_add(a, 1, other);
+        metrics_merge_peer(w, other);
+        assert_int_equal(aggregate_add_merged(b, absurd, 2, w), -ERANGE);
+        assert_int_equal(aggregate_add_merged(b, shares, 2, w), 0);
+        metrics_window_free(w);
+        metrics_window_free(other);
+    }
+    size_t n, m;
+    const struct aggregate_point *p = aggregate_points(a, &n), *q = aggregate_points(b, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(p, q, n * sizeof *p);
+    assert_memory_equal(&aggregate_total(a)->n, &aggregate_total(b)->n,
+                        offsetof(struct metrics_counters, in_flight));
+    aggregate_free(a);
+    aggregate_free(b);
 }
 
 static void seconds_without_data_are_empty_points(void **unused)
@@ -290,6 +317,7 @@ int main(void)
         cmocka_unit_test(an_empty_aggregate_has_no_points),
         cmocka_unit_test(generators_are_judged_by_worker_and_second),
         cmocka_unit_test(two_workers_add_up_within_a_second),
+        cmocka_unit_test(windows_merged_before_are_what_they_were_apart),
         cmocka_unit_test(seconds_without_data_are_empty_points),
         cmocka_unit_test(a_second_before_the_start_comes_first),
         cmocka_unit_test(late_windows_still_count_in_totals),

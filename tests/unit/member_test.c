@@ -445,6 +445,7 @@ static void a_run_outlives_its_master_until_the_bound(void **state)
     assert_int_equal(f.m.stop, MEMBER_DRAIN);
     assert_int_equal(member_due(&f.m), INT64_MAX);
     assert_int_equal(local_end(&f, T0 + 2 * S + LOSS, NULL), MEMBER_SEND_FIN);
+    assert_string_equal(f.m.fin_failure, "stopped, as the master stayed away");
     assert_true(member_due(&f.m) <= T0 + 2 * S + LOSS);
     assert_int_equal(timer(&f, T0 + 2 * S + LOSS), MEMBER_FINISH);
     assert_int_equal(f.m.exit_code, 3);
@@ -453,6 +454,26 @@ static void a_run_outlives_its_master_until_the_bound(void **state)
     assert_int_equal(up(&f, T0 + 500 * S, true), 0);
     fin_reply(&f, T0 + 501 * S, true);
     assert_int_equal(f.m.state, MEMBER_DONE);
+    end(&f);
+}
+
+static void a_cancel_is_said_again_to_a_master_that_is_back(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    to_running(&f);
+    cancel(&f, T0 + S, false);
+    down(&f, T0 + S);
+    assert_int_equal(up(&f, T0 + 2 * S, true), MEMBER_SUBMIT | MEMBER_SEND_CANCEL);
+    assert_false(f.m.cancel_force);
+    armed(&f, T0 + 3 * S, MEMBER_ABORT); // by somebody else, and it is passed on all the same
+    local_end(&f, T0 + 3 * S, NULL);
+    down(&f, T0 + 4 * S);
+    assert_int_equal(up(&f, T0 + 5 * S, true), MEMBER_SUBMIT | MEMBER_SEND_CANCEL);
+    assert_true(f.m.cancel_force);
+    down(&f, T0 + 6 * S);
+    assert_int_equal(up(&f, T0 + 7 * S, false), 0);
     end(&f);
 }
 
@@ -714,6 +735,7 @@ int main(void)
         cmocka_unit_test(a_run_already_cancelled_is_not_started),
         cmocka_unit_test(a_killed_runner_is_reported),
         cmocka_unit_test(a_run_outlives_its_master_until_the_bound),
+        cmocka_unit_test(a_cancel_is_said_again_to_a_master_that_is_back),
         cmocka_unit_test(the_master_that_is_back_in_time_changes_nothing),
         cmocka_unit_test(the_result_is_waited_for_after_the_local_end),
         cmocka_unit_test(a_result_that_never_comes_is_not_waited_for_endlessly),

@@ -118,6 +118,28 @@ static void totals_that_differ_from_what_was_merged_are_shown(void **state)
     assert_int_equal(exit_code(f), RESULT_PASSED);
 }
 
+static void an_outage_of_the_master_is_told_and_changes_no_verdict(void **state)
+{
+    static const struct result_outage outages[] = {{-500000000, 1000000000},
+                                                   {4000000000, 4250000000}};
+    struct fixture *f = *state;
+
+    answer(f, 200, 100);
+    f->in.outages = outages;
+    f->in.n_outages = 2;
+    json_t *result = result_build(&f->in);
+    assert_int_equal(result_exit_code(result), RESULT_PASSED);
+    assert_true(has_flag(result, "master-restarted"));
+    char *text = json_dumps(json_object_get(result, "outages"), JSON_COMPACT);
+    assert_string_equal(text,
+                        "[{\"second\":-0.5,\"seconds\":1.5},{\"second\":4.0,\"seconds\":0.25}]");
+    free(text);
+    text = result_format(result, NULL, 80, false);
+    assert_non_null(strstr(text, "the master was away for 1.5 s from second -0.5 on\n"));
+    free(text);
+    json_decref(result);
+}
+
 static void a_running_run_has_no_verdict_but_flags(void **state)
 {
     struct fixture *f = *state;
@@ -413,6 +435,7 @@ int main(void)
         T(a_lost_worker_degrades_and_is_named),
         T(degraded_comes_before_failed_and_cancelled_before_both),
         T(totals_that_differ_from_what_was_merged_are_shown),
+        T(an_outage_of_the_master_is_told_and_changes_no_verdict),
         T(a_running_run_has_no_verdict_but_flags),
         T(a_reason_of_any_bytes_still_degrades),
         T(too_few_workers_at_the_end_degrade),

@@ -201,6 +201,7 @@ static void a_document_of_other_types_is_no_crash(void **state)
         "[]",
         "{\"verdict\":{\"reasons\":[1,null,{}],\"status\":7},\"run\":{\"flags\":[1]},"
         "\"workers\":[1,{}],\"late\":{\"windows\":1e300,\"requests\":-1e300},"
+        "\"outages\":[1,{},{\"second\":1e300,\"seconds\":\"x\"}],"
         "\"hosts\":[1,{\"host\":7,\"latencyUs\":1}],"
         "\"totals\":{\"statusCodes\":{\"\":1e300},\"errorKinds\":[1],"
         "\"latencyUs\":{\"service\":{\"min\":-1,\"max\":1e300}},\"bytes\":{\"sent\":-1e300}}}",

@@ -183,6 +183,123 @@ static void before_t0_nothing_is_judged_and_at_the_end_everything_is(void **stat
     end(&w);
 }
 
+// --- After a restart ---
+
+static void add_part(struct world *w, int64_t k, uint64_t n_good, uint64_t n_bad)
+{
+    const struct aggregate_share shares[] = {{0, 1}, {1, 2}};
+    struct metrics_window *window = metrics_window_new(k, 2);
+
+    window->series[0].n.started = window->series[0].n.completed = n_good + n_bad;
+    window->series[0].status[200] = n_good;
+    window->series[0].status[500] = n_bad;
+    run_restore_window(w->run, &w->state, shares, 2, window);
+    metrics_window_free(window);
+}
+
+static void restore_parts(struct world *w, int64_t last_k_0, int64_t last_k_1)
+{
+    const int64_t last_k[] = {last_k_0, last_k_1};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct run_part part = {.last_k = last_k[i], .merged.started = 10};
+        run_restore_part(w->run, i, &part, 0);
+        w->member[i].state = CLUSTER_LOST;
+    }
+    run_hold(w->run, w->state.t0_ns + 100 * S);
+}
+
+static void what_was_stored_is_merged_and_judged_again(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "ErrorRate > 0.5", 2000);
+    restore_parts(&w, 60, 60);
+    for (int64_t k = 0; k <= 60; k++) // more than the aggregate keeps
+        add_part(&w, k, 0, 10);
+    look(&w, 62 * S);
+    assert_int_equal(first_end(&w)->k, 2);
+    assert_int_equal(w.run->judged_k, 60);
+    assert_int_equal(aggregate_total(w.run->aggregate)->n.started, 610);
+    assert_int_equal(aggregate_point_at(w.run->aggregate, 60)->n_sources, 2);
+    assert_int_equal(aggregate_point_at(w.run->aggregate, 60)->in_flight, 3);
+    assert_int_equal(run_part_at(w.run, 1)->merged.started, 10);
+    end(&w);
+}
+
+static void after_a_restart_the_judge_waits_for_who_is_on_the_way_back(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "ErrorRate > 0.5", 0);
+    restore_parts(&w, 1, 0);
+    add_part(&w, 0, 10, 0);
+    add_part(&w, 1, 10, 0);
+    assert_int_equal(look(&w, 50 * S), 0);
+    assert_int_equal(w.run->judged_k, 0);
+    w.member[0].state = CLUSTER_ACTIVE;
+    w.member[1].state = CLUSTER_ACTIVE;
+    add(&w, 1, 1, 10, 0);
+    look(&w, 51 * S);
+    assert_int_equal(w.run->judged_k, 1);
+    look(&w, 100 * S); // and no longer than agreed
+    assert_int_equal(w.run->judged_k, 97);
+    end(&w);
+}
+
+static void who_is_lost_for_good_is_not_waited_for_after_a_restart(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "ErrorRate > 0.5", 0);
+    restore_parts(&w, 1, 0);
+    w.member[1].gone = true;
+    add_part(&w, 0, 10, 0);
+    add_part(&w, 1, 10, 0);
+    look(&w, 50 * S);
+    assert_int_equal(w.run->judged_k, 1);
+    end(&w);
+}
+
+static void an_end_that_was_told_stands_whatever_the_counts_say_now(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "ErrorRate > 0.5", 0);
+    judge_restore_end(
+        w.run->judge,
+        &(struct judge_end){.series = 0, .k = 1, .value = 0.75, .rule = "ErrorRate > 0.5"});
+    restore_parts(&w, 3, 3);
+    for (int64_t k = 0; k <= 3; k++)
+        add_part(&w, k, 10, 0);
+    assert_int_equal(look(&w, 5 * S), 0);
+    assert_int_equal(first_end(&w)->k, 1);
+    assert_true(first_end(&w)->value > 0.74);
+    end(&w);
+}
+
+static void an_end_by_a_rule_that_the_plan_does_not_have_is_none(void **state)
+{
+    struct world w;
+    size_t n;
+
+    (void)state;
+    begin(&w, "ErrorRate > 0.5", 0);
+    judge_restore_end(w.run->judge,
+                      &(struct judge_end){.series = 0, .value = 1, .rule = "ErrorRate > 0.9"});
+    judge_restore_end(w.run->judge,
+                      &(struct judge_end){.series = 1, .value = 1, .rule = "ErrorRate > 0.5"});
+    judge_restore_end(w.run->judge,
+                      &(struct judge_end){.series = 2, .value = 1, .rule = "ErrorRate > 0.5"});
+    judge_ends(w.run->judge, &n);
+    assert_int_equal(n, 0);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +308,11 @@ int main(void)
         cmocka_unit_test(what_comes_late_counts_in_the_next_second),
         cmocka_unit_test(nobody_waits_for_the_lost_the_done_and_those_who_watch),
         cmocka_unit_test(the_grace_period_runs_over_seconds_judged_at_once),
+        cmocka_unit_test(what_was_stored_is_merged_and_judged_again),
+        cmocka_unit_test(after_a_restart_the_judge_waits_for_who_is_on_the_way_back),
+        cmocka_unit_test(who_is_lost_for_good_is_not_waited_for_after_a_restart),
+        cmocka_unit_test(an_end_that_was_told_stands_whatever_the_counts_say_now),
+        cmocka_unit_test(an_end_by_a_rule_that_the_plan_does_not_have_is_none),
         cmocka_unit_test(before_t0_nothing_is_judged_and_at_the_end_everything_is),
     };
 
