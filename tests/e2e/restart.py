@@ -314,7 +314,7 @@ def a_run_comes_back_as_it_was_measured(t):
     after = look()
     for key in ("totals", "series", "hosts", "timeline"):
         assert before[key] == after[key], (key, before[key], after[key])
-    keys = ("node", "lastSecond", "requests", "errors")
+    keys = ("node", "lastSecond", "requests", "errors", "generator")
     assert [[w[k] for k in keys] for w in before["workers"]] == [[w[k] for k in keys] for w in after["workers"]]
     for worker in cluster.workers.values():
         worker.signal(signal.SIGCONT)

@@ -91,17 +91,18 @@ static void two_workers_add_up_within_a_second(void **unused)
 
 static void windows_merged_before_are_what_they_were_apart(void **unused)
 {
-    const struct aggregate_share shares[] = {{0, 3}, {1, 4}}, absurd[] = {{0, 3}, {100000, 4}};
+    const struct aggregate_share absurd[] = {{.source = 0}, {.source = 100000}};
     struct aggregate *a = aggregate_new(1, 5), *b = aggregate_new(1, 5);
 
     (void)unused;
     for (int64_t k = 0; k < 8; k++) {
         struct metrics_window *w = window(k, 10, 1000, 3), *other = window(k, 30, 2000, 4);
+        const struct aggregate_share looked[] = {aggregate_share(0, w), aggregate_share(1, other)};
         aggregate_add(a, 0, w);
         aggregate_add(a, 1, other);
         metrics_merge_peer(w, other);
         assert_int_equal(aggregate_add_merged(b, absurd, 2, w), -ERANGE);
-        assert_int_equal(aggregate_add_merged(b, shares, 2, w), 0);
+        assert_int_equal(aggregate_add_merged(b, looked, 2, w), 0);
         metrics_window_free(w);
         metrics_window_free(other);
     }

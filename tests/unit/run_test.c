@@ -187,7 +187,8 @@ static void before_t0_nothing_is_judged_and_at_the_end_everything_is(void **stat
 
 static void add_part(struct world *w, int64_t k, uint64_t n_good, uint64_t n_bad)
 {
-    const struct aggregate_share shares[] = {{0, 1}, {1, 2}};
+    const struct aggregate_share shares[] = {{.source = 0, .in_flight = 1},
+                                             {.source = 1, .in_flight = 2}};
     struct metrics_window *window = metrics_window_new(k, 2);
 
     window->series[0].n.started = window->series[0].n.completed = n_good + n_bad;
