@@ -246,7 +246,7 @@ rounds:
     iterations:
       - name: only
         requestCount: 10
-        failureRules: [{{expression: "${{pin}} > 1"}}]
+        skipIf: '"${{pin}}" = "1"'
         httpRequest:
           url: "{target.http}/bytes/${{pin}}"
           method: POST
