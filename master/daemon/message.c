@@ -55,9 +55,18 @@ static const char *check_data(const char *run, uint64_t seq)
 
 static const char *check_command(const Lps__V1__Command *m)
 {
-    return m->verb == LPS__V1__COMMAND__VERB__READY || m->verb == LPS__V1__COMMAND__VERB__STATE
-               ? NULL
-               : "Command: unknown verb";
+    switch (m->verb) {
+    case LPS__V1__COMMAND__VERB__READY:
+    case LPS__V1__COMMAND__VERB__STATE:
+    case LPS__V1__COMMAND__VERB__MORE:
+        return NULL;
+    case LPS__V1__COMMAND__VERB__RUNS:
+        return m->limit == 0 || m->limit > MESSAGE_RUNS_MAX ? "Command: limit out of range" : NULL;
+    case LPS__V1__COMMAND__VERB__SHOW:
+        return is_id(m->run, CLUSTER_SUBMISSION_MAX) ? NULL : "Command: bad run id";
+    default:
+        return "Command: unknown verb";
+    }
 }
 
 const char *message_check(const Lps__V1__WorkerMessage *msg)

@@ -8,7 +8,8 @@
 #include "master/daemon/cluster.h"
 #include "master/daemon/run.h"
 
-#define MESSAGE_FAILURE_MAX 500 // bytes kept of a FIN's failure
+#define MESSAGE_FAILURE_MAX 500  // bytes kept of a FIN's failure
+#define MESSAGE_RUNS_MAX    1000 // of one list
 
 // NULL, or how the message breaks the protocol. Windows and totals are checked by wire_*_decode.
 const char *message_check(const Lps__V1__WorkerMessage *msg);

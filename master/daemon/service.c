@@ -7,7 +7,6 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "common/jtext.h"
 #include "common/log.h"
 #include "common/str.h"
 #include "common/wire.h"
@@ -237,27 +236,6 @@ static void on_fin(struct session *s, const Lps__V1__Fin *msg)
     free(fin.failure);
 }
 
-static void on_command(struct session *s, const Lps__V1__Command *msg)
-{
-    struct master *m = s->service->master;
-    Lps__V1__CommandReply answer = LPS__V1__COMMAND_REPLY__INIT;
-    char *text;
-
-    answer.id = msg->id;
-    if (msg->verb == LPS__V1__COMMAND__VERB__READY) {
-        text = xcalloc(128, 1);
-        answer.ok = cluster_start(m->cluster, now_ns(), text, 128) == 0;
-    } else {
-        json_t *state = master_state(m);
-        text = jtext_format(state, false);
-        json_decref(state);
-        answer.ok = true;
-    }
-    answer.text = text;
-    service_send(s, LPS__V1__MASTER_MESSAGE__BODY_COMMAND, &answer);
-    free(text);
-}
-
 static void handle(struct session *s, const Lps__V1__WorkerMessage *msg, int64_t received_ns)
 {
     struct cluster *cluster = s->service->master->cluster;
@@ -289,7 +267,7 @@ static void handle(struct session *s, const Lps__V1__WorkerMessage *msg, int64_t
         on_fin(s, msg->fin);
         break;
     default:
-        on_command(s, msg->command);
+        service_command(s, msg->command);
     }
     master_apply(s->service->master);
 }
@@ -339,6 +317,7 @@ static void on_close(struct rpc_call *call, enum rpc_status status, const char *
         give_up(s, RPC_OK, "stream lost");
     else if (s->node != NULL)
         s->node->session = NULL;
+    service_drop_answers(s);
     LIST_REMOVE(s, link);
     service->n_sessions--;
     free(s);
@@ -358,6 +337,7 @@ static void on_session(struct rpc_call *call, void *arg)
     }
     struct session *s = xcalloc(1, sizeof *s);
     *s = (struct session){.service = service, .call = call, .opened_ns = now_ns()};
+    TAILQ_INIT(&s->answers);
     LIST_INSERT_HEAD(&service->sessions, s, link);
     service->n_sessions++;
     rpc_call_accept(call, &ops, s);

@@ -1,5 +1,5 @@
-// What service.c (sessions, what they say) and service_send.c (what they are told) share. Loop
-// thread.
+// What service.c (sessions, what they say), service_send.c (what they are told) and
+// service_answer.c (what they ask for) share. Loop thread.
 #pragma once
 
 #include <sys/queue.h>
@@ -7,6 +7,11 @@
 #include "lps.pb-c.h"
 
 #include "master/daemon/service.h"
+
+#define SERVICE_ANSWERS_MAX 8 // to one worker, under way
+
+struct service_answer;
+TAILQ_HEAD(service_answers, service_answer);
 
 struct session {
     LIST_ENTRY(session) link;
@@ -16,6 +21,8 @@ struct session {
     int64_t opened_ns;
     bool ended; // by us: messages that still come are dropped
     bool paused;
+    struct service_answers answers; // under way
+    size_t n_answers;
     bool state_due; // the newest run state did not fit into the queue
 };
 
@@ -44,3 +51,7 @@ void service_send_welcome(struct session *s);
 void service_send_progress(struct service *service);
 // Reads on or not, by what of the member waits for the store.
 void service_pause_or_resume(struct service *service, struct session *s);
+// Answers a Command, now or later.
+void service_command(struct session *s, const Lps__V1__Command *msg);
+// The session is going: nothing is answered any more.
+void service_drop_answers(struct session *s);

@@ -289,7 +289,8 @@ static int check_required(const struct options *o, struct diag *d)
 
 static int check_together(const struct options *o, struct diag *d)
 {
-    static const enum options_id not_local[] = {OPTIONS_SOCKET, OPTIONS_WAIT, OPTIONS_DETACH};
+    static const enum options_id not_local[] = {OPTIONS_SOCKET, OPTIONS_WAIT, OPTIONS_DETACH,
+                                                OPTIONS_QUEUE};
 
     if (o->command != OPTIONS_TEST && o->command != OPTIONS_RUN)
         return 0;

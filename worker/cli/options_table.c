@@ -7,6 +7,9 @@
 #define VALIDATE   (1u << OPTIONS_VALIDATE)
 #define STATUS     (1u << OPTIONS_STATUS)
 #define CANCEL     (1u << OPTIONS_CANCEL)
+#define HISTORY    (1u << OPTIONS_RUNS)
+#define SHOW       (1u << OPTIONS_SHOW)
+#define ATTACH     (1u << OPTIONS_ATTACH)
 #define CREATE     (1u << OPTIONS_CREATE)
 #define ROUND      (1u << OPTIONS_ROUND)
 #define ITERATION  (1u << OPTIONS_ITERATION)
@@ -49,8 +52,20 @@ static const struct options_command_row commands[OPTIONS_COMMAND__COUNT] = {
         "status", .doc = "Shows this worker, its connection to the master, and the run."},
     [OPTIONS_CANCEL] = {
         "cancel", "SUBMISSION", false,
-        "Cancels the test that was submitted on this host: before the start only this submission, "
-        "afterwards the run on every worker."},
+        "Cancels the test that was submitted on this host, or that of the submission or run that "
+        "is named: before the start only this submission, afterwards the run on every worker."},
+    [OPTIONS_RUNS] = {
+        "runs", .doc = "Lists the runs that the master knows, the newest first, with how the id "
+                       "of each begins, which is enough for all commands that take a run."},
+    [OPTIONS_SHOW] = {
+        "show", "RUN", true,
+        "Shows the result of a run as it was shown when the run ended; of one that goes on, the "
+        "result so far."},
+    [OPTIONS_ATTACH] = {
+        "attach", "RUN", false,
+        "Shows the progress and the result of the run that this host takes part in, as if the "
+        "test had been submitted here and now, and leaves with its exit code. Ctrl-C cancels. A "
+        "run that is over shows its result. The id of a submission that is queued does, too."},
     [OPTIONS_CREATE] = {
         "create", "FILE", true,
         "Makes a plan file without rounds, or gives the plan of a file another name. As with all "
@@ -196,7 +211,13 @@ static const struct options_row rows[OPTIONS__COUNT] = {
                "exit code 3. May have a fraction."},
     [OPTIONS_DETACH] = {
         RUNS, OPTIONS_FLAG, {"--detach"},
-        .doc = "Submits, prints the submission's id and leaves at once; the test goes on."},
+        .doc = "Leaves as soon as the master has accepted the test, and prints the id of its run; "
+               "of one that is queued, the id of the submission. The test goes on; lps attach "
+               "comes back to it."},
+    [OPTIONS_QUEUE] = {
+        RUNS, OPTIONS_FLAG, {"--queue"},
+        .doc = "Waits until a run that is in the way is over, on this host or in the cluster, "
+               "instead of being refused."},
     [OPTIONS_SAVE] = {
         TEST, OPTIONS_FLAG, {"-s", "--save"}, "true|false", .dflt = "false",
         .doc = "Writes the test into the working directory as a plan file, NAME.yaml after its "
@@ -366,6 +387,9 @@ static const struct options_row rows[OPTIONS__COUNT] = {
     [OPTIONS_FORCE] = {
         CANCEL, OPTIONS_FLAG, {"--force"},
         .doc = "Cuts requests in flight instead of waiting for their responses."},
+    [OPTIONS_LIMIT] = {
+        HISTORY, OPTIONS_COUNT, {"--limit"}, "N", 1, 1000, .dflt = "20",
+        .doc = "How many runs at most."},
     [OPTIONS_MASTER_NODE_IP] = {
         CLUSTER, OPTIONS_TEXT, {"-mip", "--masterNodeIP"}, "ADDRESS",
         .doc = "Sets MasterNodeIP: the master's address or host name."},
@@ -479,13 +503,13 @@ static const struct options_row rows[OPTIONS__COUNT] = {
         .doc = "Sets Bucket."},
 
     [OPTIONS_JSON] = {
-        RUNS | STATUS, OPTIONS_FLAG, {"--json"},
+        RUNS | STATUS | HISTORY | SHOW | ATTACH, OPTIONS_FLAG, {"--json"},
         .doc = "Prints one JSON document on standard output instead of text."},
     [OPTIONS_QUIET] = {
-        RUNS, OPTIONS_FLAG, {"--quiet"},
+        RUNS | ATTACH, OPTIONS_FLAG, {"--quiet"},
         .doc = "No progress; only warnings, errors and the result."},
     [OPTIONS_SOCKET] = {
-        RUNS | STATUS | CANCEL | READY, OPTIONS_TEXT, {"--socket"}, "PATH",
+        RUNS | STATUS | CANCEL | HISTORY | SHOW | ATTACH | READY, OPTIONS_TEXT, {"--socket"}, "PATH",
         .dflt = "$LPS_SOCKET, else /run/lps/workerd.sock",
         .doc = "The worker's socket."},
     [OPTIONS_CONFIG] = {

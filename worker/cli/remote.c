@@ -14,10 +14,12 @@
 #include "common/str.h"
 #include "worker/cli/client.h"
 #include "worker/cli/id.h"
+#include "worker/cli/runs.h"
 #include "worker/cli/screen.h"
 #include "worker/cli/status.h"
 
 #define SOCKET_DEFAULT "/run/lps/workerd.sock"
+#define RUNS_LIMIT     20
 #define ID_MAX         64 // of a submission that another client may have made
 #define ID_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -54,25 +56,35 @@ static int say_refusal(const struct client_reply *reply)
     return reply->status == 400 ? RESULT_USAGE : RESULT_CLUSTER;
 }
 
-// One call, start to end. RESULT_PASSED with *ret_json (may be NULL), or an exit code, and why was
-// said.
+// One call, start to end. RESULT_PASSED with a reply of whatever status, or an exit code, and why
+// was said.
+static int ask(const struct options *o, const char *method, const char *path, const json_t *body,
+               struct client_reply *ret_reply)
+{
+    struct client *c = client_new(socket_path(o));
+    int code = RESULT_PASSED;
+
+    if (client_call(c, method, path, body, ret_reply) < 0) {
+        screen_error("%s", client_error(c));
+        code = RESULT_CLUSTER;
+    }
+    client_free(c);
+    return code;
+}
+
+// The same, where a refusal is said as well; *ret_json may be NULL.
 static int call(const struct options *o, const char *method, const char *path, const json_t *body,
                 json_t **ret_json)
 {
-    struct client *c = client_new(socket_path(o));
     struct client_reply reply = {0};
-    int code = RESULT_PASSED;
+    int code = ask(o, method, path, body, &reply);
 
-    if (client_call(c, method, path, body, &reply) < 0) {
-        screen_error("%s", client_error(c));
-        code = RESULT_CLUSTER;
-    } else if (reply.status / 100 != 2) {
+    if (code == RESULT_PASSED && reply.status / 100 != 2) {
         code = say_refusal(&reply);
         json_decref(reply.json);
     } else {
         *ret_json = reply.json;
     }
-    client_free(c);
     return code;
 }
 
@@ -92,6 +104,8 @@ static json_t *submission(const struct options *o, const struct plan_build *b, c
     }
     if (options_given(o, OPTIONS_WAIT))
         json_object_set_new(body, "waitSeconds", json_real(o->value[OPTIONS_WAIT].real));
+    if (o->value[OPTIONS_QUEUE].flag)
+        json_object_set_new(body, "queue", json_true());
     if (options_given(o, OPTIONS_SEED))
         json_object_set_new(body, "seed", json_integer((json_int_t)o->value[OPTIONS_SEED].count));
     free(plan);
@@ -104,7 +118,8 @@ struct follower {
     const char *id;
     int signal_fd;
     int n_signals;
-    bool has_result;
+    bool detaches; // as soon as the submission is accepted
+    bool has_left, has_result;
     int exit_code;
     struct client *client;
 };
@@ -143,12 +158,32 @@ static void on_result(struct follower *f, const json_t *event)
     f->has_result = true;
 }
 
+// What is needed to come back goes to standard output.
+static bool leave(struct follower *f, const json_t *event)
+{
+    const char *run = text_of(event, "run", NULL), *message = text_of(event, "message", "");
+
+    if (run != NULL) {
+        screen_notice(&f->screen, "%s; lps attach %.8s comes back to it", message, run);
+        screen_print("%s\n", run);
+    } else if (strcmp(text_of(event, "state", ""), "queued") == 0) {
+        screen_notice(&f->screen, "%s; lps attach %s comes back to it", message, f->id);
+        screen_print("%s\n", f->id);
+    } else {
+        return false;
+    }
+    f->has_left = true;
+    return true;
+}
+
 static bool on_event(json_t *event, void *arg)
 {
     struct follower *f = arg;
     const char *kind = text_of(event, "event", "");
 
     if (strcmp(kind, "state") == 0) {
+        if (f->detaches && leave(f, event))
+            return false;
         screen_state(&f->screen, text_of(event, "message", text_of(event, "state", "")));
     } else if (strcmp(kind, "notice") == 0) {
         const char *level = text_of(event, "level", "info");
@@ -203,9 +238,11 @@ static int follow(struct follower *f)
     int r = client_follow(f->client, path, f->signal_fd, &ops, f);
     if (r < 0)
         screen_notice(&f->screen, "%s", client_error(f->client));
-    else if (!f->has_result)
+    else if (!f->has_result && !f->has_left)
         screen_notice(&f->screen, "lps-workerd ended without a result");
     free(path);
+    if (f->has_left)
+        return RESULT_PASSED;
     if (f->has_result)
         return f->exit_code;
     return f->n_signals > 0 ? RESULT_CANCELLED : RESULT_CLUSTER;
@@ -223,6 +260,21 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static int follow_submission(const struct options *o, const char *id, int signal_fd, bool detaches)
+{
+    struct follower f = {.options = o,
+                         .id = id,
+                         .signal_fd = signal_fd,
+                         .detaches = detaches,
+                         .client = client_new(socket_path(o))};
+
+    screen_init(&f.screen, o->value[OPTIONS_QUIET].flag, o->value[OPTIONS_JSON].flag);
+    int code = follow(&f);
+    screen_done(&f.screen);
+    client_free(f.client);
+    return code;
+}
+
 int remote_test(const struct options *o, const struct plan_build *b)
 {
     char id[ID_LEN + 1];
@@ -234,19 +286,8 @@ int remote_test(const struct options *o, const struct plan_build *b)
     int code = call(o, "POST", "/v1/submissions", body, &accepted);
     json_decref(body);
     json_decref(accepted);
-    if (code != RESULT_PASSED)
-        goto out;
-    if (o->value[OPTIONS_DETACH].flag) {
-        screen_print("%s\n", id);
-        goto out;
-    }
-    struct follower f = {
-        .options = o, .id = id, .signal_fd = signal_fd, .client = client_new(socket_path(o))};
-    screen_init(&f.screen, o->value[OPTIONS_QUIET].flag, o->value[OPTIONS_JSON].flag);
-    code = follow(&f);
-    screen_done(&f.screen);
-    client_free(f.client);
-out:
+    if (code == RESULT_PASSED)
+        code = follow_submission(o, id, signal_fd, o->value[OPTIONS_DETACH].flag);
     close(signal_fd);
     return code;
 }
@@ -261,22 +302,34 @@ static const char *open_submission(const json_t *status)
     return text_of(submission_now, "submissionId", NULL);
 }
 
-int remote_cancel(const struct options *o)
+// The id that is named, or that of the submission that is open on this worker; kept in *ret_status.
+// RESULT_PASSED, or an exit code, and why was said.
+static int find_id(const struct options *o, const char *command, json_t **ret_status,
+                   const char **ret_id)
 {
-    json_t *status = NULL, *answer = NULL;
     const char *id = o->argument;
     int code = RESULT_PASSED;
 
     if (id == NULL) {
-        code = call(o, "GET", "/v1/status", NULL, &status);
-        if (code == RESULT_PASSED && (id = open_submission(status)) == NULL) {
+        code = call(o, "GET", "/v1/status", NULL, ret_status);
+        if (code == RESULT_PASSED && (id = open_submission(*ret_status)) == NULL) {
             screen_error("no test is open on this worker");
             code = RESULT_CLUSTER;
         }
-    } else if (strlen(id) > ID_MAX || strspn(id, ID_CHARACTERS) != strlen(id)) {
-        screen_error("cancel %s: expected a submission's id", id);
+    } else if (id[0] == '\0' || strlen(id) > ID_MAX || strspn(id, ID_CHARACTERS) != strlen(id)) {
+        screen_error("%s %s: expected the id of a run or a submission", command, id);
         code = RESULT_USAGE;
     }
+    *ret_id = id;
+    return code;
+}
+
+int remote_cancel(const struct options *o)
+{
+    json_t *status = NULL, *answer = NULL;
+    const char *id;
+    int code = find_id(o, "cancel", &status, &id);
+
     if (code == RESULT_PASSED) {
         char *path = xasprintf("/v1/submissions/%s/cancel", id);
         json_t *body = json_pack("{s:b}", "force", o->value[OPTIONS_FORCE].flag);
@@ -292,6 +345,88 @@ int remote_cancel(const struct options *o)
     return code;
 }
 
+// What the master has of a run. RESULT_PASSED, or an exit code, and why was said.
+static int get_result(const struct options *o, const char *run, json_t **ret_result)
+{
+    char *path = xasprintf("/v1/runs/%s", run);
+    int code = call(o, "GET", path, NULL, ret_result);
+
+    free(path);
+    return code;
+}
+
+static void show_result(const struct options *o, const json_t *result)
+{
+    struct screen screen;
+
+    screen_init(&screen, false, o->value[OPTIONS_JSON].flag);
+    screen_result(&screen, result, NULL);
+    screen_done(&screen);
+}
+
+int remote_show(const struct options *o)
+{
+    json_t *status = NULL, *result = NULL;
+    const char *run;
+    int code = find_id(o, "show", &status, &run);
+
+    if (code == RESULT_PASSED)
+        code = get_result(o, run, &result);
+    if (code == RESULT_PASSED)
+        show_result(o, result);
+    json_decref(result);
+    return code;
+}
+
+// A run that this worker has nothing of, or no longer.
+static int attach_elsewhere(const struct options *o, const char *run)
+{
+    json_t *result = NULL;
+    int code = get_result(o, run, &result);
+
+    if (code == RESULT_PASSED && !json_is_object(json_object_get(result, "verdict"))) {
+        screen_error("run %s goes on without this worker; lps show %s shows it so far", run, run);
+        code = RESULT_CLUSTER;
+    } else if (code == RESULT_PASSED) {
+        show_result(o, result);
+        code = result_exit_code(result);
+    }
+    json_decref(result);
+    return code;
+}
+
+static int attach(const struct options *o, const char *id)
+{
+    char *path = xasprintf("/v1/submissions/%s", id);
+    struct client_reply reply = {0};
+    int code = ask(o, "GET", path, NULL, &reply);
+
+    if (code == RESULT_PASSED && reply.status == 404) {
+        code = attach_elsewhere(o, id);
+    } else if (code == RESULT_PASSED && reply.status != 200) {
+        code = say_refusal(&reply);
+    } else if (code == RESULT_PASSED) {
+        int signal_fd = open_signals();
+        code = follow_submission(o, text_of(reply.json, "submissionId", id), signal_fd, false);
+        close(signal_fd);
+    }
+    json_decref(reply.json);
+    free(path);
+    return code;
+}
+
+int remote_attach(const struct options *o)
+{
+    json_t *status = NULL;
+    const char *id;
+    int code = find_id(o, "attach", &status, &id);
+
+    if (code == RESULT_PASSED)
+        code = attach(o, id);
+    json_decref(status);
+    return code;
+}
+
 int remote_cluster_ready(const struct options *o)
 {
     json_t *answer = NULL;
@@ -303,16 +438,32 @@ int remote_cluster_ready(const struct options *o)
     return code;
 }
 
-int remote_status(const struct options *o)
+static int print_document(const struct options *o, const char *path,
+                          char *(*format)(const json_t *document))
 {
-    json_t *status = NULL;
-    int code = call(o, "GET", "/v1/status", NULL, &status);
+    json_t *document = NULL;
+    int code = call(o, "GET", path, NULL, &document);
 
     if (code != RESULT_PASSED)
         return code;
-    char *text = o->value[OPTIONS_JSON].flag ? jtext_format(status, true) : status_format(status);
+    char *text = o->value[OPTIONS_JSON].flag ? jtext_format(document, true) : format(document);
     screen_print("%s", text);
     free(text);
-    json_decref(status);
+    json_decref(document);
+    return code;
+}
+
+int remote_status(const struct options *o)
+{
+    return print_document(o, "/v1/status", status_format);
+}
+
+int remote_runs(const struct options *o)
+{
+    uint64_t limit = options_given(o, OPTIONS_LIMIT) ? o->value[OPTIONS_LIMIT].count : RUNS_LIMIT;
+    char *path = xasprintf("/v1/runs?limit=%llu", (unsigned long long)limit);
+    int code = print_document(o, path, runs_format);
+
+    free(path);
     return code;
 }

@@ -4,9 +4,12 @@
 #include "worker/cli/options.h"
 #include "worker/cli/plan_build.h"
 
-// Submits and, unless --detach, follows to the end. The first SIGINT cancels, the second forces,
-// the third leaves.
+// Submits and follows to the end, or with --detach until it is accepted. The first SIGINT cancels,
+// the second forces, the third leaves.
 int remote_test(const struct options *o, const struct plan_build *b);
 int remote_status(const struct options *o);
+int remote_runs(const struct options *o);
+int remote_show(const struct options *o);
+int remote_attach(const struct options *o);
 int remote_cancel(const struct options *o);
 int remote_cluster_ready(const struct options *o);

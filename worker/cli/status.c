@@ -22,11 +22,19 @@ static bool flag_of(const json_t *json, const char *key)
     return json_is_true(json_object_get(json, key));
 }
 
+static void put_submission(struct buf *out, const json_t *submission)
+{
+    buf_printf(out, "submission  %s  %s: %s\n", text_of(submission, "submissionId", "?"),
+               text_of(submission, "state", "?"), text_of(submission, "message", ""));
+}
+
 static void put_worker(struct buf *out, const json_t *status)
 {
     const json_t *master = json_object_get(status, "master");
     const json_t *submission = json_object_get(status, "submission");
     const char *trouble = text_of(master, "message", NULL);
+    json_t *queued;
+    size_t i;
 
     buf_printf(out, "worker      %s\n", text_of(status, "node", "?"));
     if (flag_of(master, "connected") || trouble == NULL)
@@ -36,8 +44,12 @@ static void put_worker(struct buf *out, const json_t *status)
     else
         buf_printf(out, "connection  %s\n", trouble);
     if (json_is_object(submission))
-        buf_printf(out, "submission  %s  %s: %s\n", text_of(submission, "submissionId", "?"),
-                   text_of(submission, "state", "?"), text_of(submission, "message", ""));
+        put_submission(out, submission);
+    json_array_foreach(json_object_get(status, "queue"), i, queued)
+    {
+        if (!json_equal(queued, submission))
+            put_submission(out, queued);
+    }
 }
 
 static void put_nodes(struct buf *out, const json_t *nodes)

@@ -10,6 +10,7 @@
 struct pending {
     uint64_t id; // 0: free
     int64_t due_ns;
+    struct buf answer; // the beginning of a long one
     command_done_fn *done;
     void *arg;
 };
@@ -27,6 +28,7 @@ static void finish(struct pending *p, enum command_outcome outcome, const char *
 
     *p = (struct pending){0};
     old.done(outcome, text, old.arg);
+    buf_done(&old.answer);
 }
 
 static void await(struct command_queue *q)
@@ -72,14 +74,29 @@ void command_queue_free(struct command_queue *q)
 {
     if (q == NULL)
         return;
+    for (size_t i = 0; i < COMMAND_PENDING_MAX; i++)
+        buf_done(&q->pending[i].answer);
     event_free(q->overdue);
     free(q);
 }
 
-void command_ask(struct command_queue *q, Lps__V1__Command__Verb verb, command_done_fn *done,
-                 void *arg)
+static int send_command(struct command_queue *q, Lps__V1__Command *command)
 {
     Lps__V1__WorkerMessage message = LPS__V1__WORKER_MESSAGE__INIT;
+
+    message.body_case = LPS__V1__WORKER_MESSAGE__BODY_COMMAND;
+    message.command = command;
+    return uplink_send(q->uplink, &message);
+}
+
+static int64_t answer_due(void)
+{
+    return clock_now().ns + ANSWER_S * NS_PER_S;
+}
+
+void command_ask(struct command_queue *q, const struct command_question *question,
+                 command_done_fn *done, void *arg)
+{
     Lps__V1__Command command = LPS__V1__COMMAND__INIT;
     struct pending *p = NULL;
 
@@ -91,23 +108,51 @@ void command_ask(struct command_queue *q, Lps__V1__Command__Verb verb, command_d
         return;
     }
     command.id = q->last_id + 1;
-    command.verb = verb;
-    message.body_case = LPS__V1__WORKER_MESSAGE__BODY_COMMAND;
-    message.command = &command;
-    if (uplink_send(q->uplink, &message) < 0) {
+    command.verb = question->verb;
+    command.limit = question->limit;
+    if (question->run != NULL)
+        command.run = (char *)question->run;
+    if (send_command(q, &command) < 0) {
         const char *trouble = uplink_trouble(q->uplink);
         done(COMMAND_UNANSWERED, trouble != NULL ? trouble : "no connection to the master", arg);
         return;
     }
-    *p = (struct pending){++q->last_id, clock_now().ns + ANSWER_S * NS_PER_S, done, arg};
+    *p = (struct pending){.id = ++q->last_id, .due_ns = answer_due(), .done = done, .arg = arg};
     await(q);
+}
+
+static void ask_for_more(struct command_queue *q, struct pending *p)
+{
+    Lps__V1__Command command = LPS__V1__COMMAND__INIT;
+
+    command.id = p->id;
+    command.verb = LPS__V1__COMMAND__VERB__MORE;
+    command.offset = p->answer.len;
+    p->due_ns = answer_due();
+    if (p->answer.len > COMMAND_ANSWER_MAX)
+        finish(p, COMMAND_UNANSWERED, "the answer of the master is too long");
+    else if (send_command(q, &command) < 0)
+        finish(p, COMMAND_UNANSWERED, "no connection to the master");
+}
+
+static void take(struct command_queue *q, struct pending *p, const Lps__V1__CommandReply *reply)
+{
+    if (!reply->ok) {
+        finish(p, COMMAND_REFUSED, reply->text);
+        return;
+    }
+    buf_puts(&p->answer, reply->text);
+    if (reply->more)
+        ask_for_more(q, p);
+    else
+        finish(p, COMMAND_DONE, p->answer.data != NULL ? p->answer.data : "");
 }
 
 void command_reply(struct command_queue *q, const Lps__V1__CommandReply *reply)
 {
     for (size_t i = 0; i < COMMAND_PENDING_MAX; i++)
         if (q->pending[i].id == reply->id && reply->id != 0) {
-            finish(&q->pending[i], reply->ok ? COMMAND_DONE : COMMAND_REFUSED, reply->text);
+            take(q, &q->pending[i], reply);
             break;
         }
     await(q);

@@ -12,6 +12,7 @@
 
 #define SOCKET_MODE   0660
 #define REASONS_SHOWN 5 // of a submission that is refused
+#define RUNS_LIMIT    100
 
 struct control {
     struct jobs *jobs;
@@ -28,15 +29,17 @@ static void log_command(const struct control *c, const struct http_request *req,
               id != NULL ? " " : "", id != NULL ? id : "");
 }
 
-// The job that the path names; or NULL, and 404 was replied.
+// The job that the path names, by its own id or by its run's; or NULL, and 404 was replied.
 static struct job *named_job(const struct control *c, struct http_request *req)
 {
     const char *id = http_request_arg(req, 0);
     struct job *job = jobs_find(c->jobs, id);
 
     if (job == NULL)
-        http_reply_error(req, 404, "not-found", RESULT_CLUSTER, "no submission %.64s on this node",
-                         id);
+        job = jobs_find_run(c->jobs, id);
+    if (job == NULL)
+        http_reply_error(req, 404, "not-found", RESULT_CLUSTER,
+                         "no submission or run %.64s on this node", id);
     return job;
 }
 
@@ -64,6 +67,17 @@ static void refuse(struct http_request *req, int error, const struct diag *d)
     free(reasons);
 }
 
+static void refuse_busy(struct http_request *req, const struct job *open)
+{
+    const char *id = open->run != NULL ? open->run : open->submission->id;
+
+    http_reply_error(req, 409, "busy", RESULT_CLUSTER,
+                     "another submission of this node is open: %s %s (%s); lps attach %.8s shows "
+                     "it, --queue waits behind it",
+                     open->run != NULL ? "run" : "submission", id, open->submission->plan->name,
+                     id);
+}
+
 static void on_submit(struct http_request *req, void *arg)
 {
     struct control *c = arg;
@@ -86,8 +100,10 @@ static void on_submit(struct http_request *req, void *arg)
     if (r == 0)
         http_reply_json(req, 202, job_state_event(job, clock_now().ns));
     else if (r == -EBUSY)
+        refuse_busy(req, jobs_current(c->jobs));
+    else if (r == -ENOSPC)
         http_reply_error(req, 409, "busy", RESULT_CLUSTER,
-                         "another submission of this node is open");
+                         "%d submissions are queued on this node already", JOBS_QUEUE_MAX);
     else
         refuse(req, r, &d);
     diag_done(&d);
@@ -154,24 +170,75 @@ static void on_cancel(struct http_request *req, void *arg)
         http_reply_json(req, 202, job_state_event(job, clock_now().ns));
 }
 
+// --- What the master is asked ---
+
+static void refuse_answer(struct http_request *req, enum command_outcome outcome, int status,
+                          const char *code, const char *text)
+{
+    if (outcome == COMMAND_REFUSED)
+        http_reply_error(req, status, code, RESULT_CLUSTER, "%s", text);
+    else
+        http_reply_error(req, 503, "unavailable", RESULT_CLUSTER, "%s", text);
+}
+
 static void on_ready_answer(enum command_outcome outcome, const char *text, void *arg)
 {
     struct http_request *req = arg;
 
     if (outcome == COMMAND_DONE)
         http_reply_json(req, 202, json_pack("{s:s}", "status", "ready"));
-    else if (outcome == COMMAND_REFUSED)
-        http_reply_error(req, 409, "refused", RESULT_CLUSTER, "%s", text);
     else
-        http_reply_error(req, 503, "unavailable", RESULT_CLUSTER, "%s", text);
+        refuse_answer(req, outcome, 409, "refused", text);
 }
 
 static void on_ready(struct http_request *req, void *arg)
 {
+    static const struct command_question ready = {.verb = LPS__V1__COMMAND__VERB__READY};
     struct control *c = arg;
 
     log_command(c, req, NULL, "cluster ready", NULL);
-    command_ask(jobs_commands(c->jobs), LPS__V1__COMMAND__VERB__READY, on_ready_answer, req);
+    command_ask(jobs_commands(c->jobs), &ready, on_ready_answer, req);
+}
+
+static void on_document(enum command_outcome outcome, const char *text, void *arg)
+{
+    struct http_request *req = arg;
+    json_t *json = outcome == COMMAND_DONE ? json_loads(text, 0, NULL) : NULL;
+
+    if (json != NULL)
+        http_reply_json(req, 200, json);
+    else if (outcome == COMMAND_DONE)
+        http_reply_error(req, 503, "unavailable", RESULT_CLUSTER,
+                         "the answer of the master is no JSON");
+    else
+        refuse_answer(req, outcome, 404, "not-found", text);
+}
+
+static void on_runs(struct http_request *req, void *arg)
+{
+    struct control *c = arg;
+    const char *text = http_request_query(req, "limit");
+    uint64_t limit = RUNS_LIMIT;
+
+    if (text != NULL && str_parse_u64(text, 1, COMMAND_RUNS_MAX, &limit) < 0) {
+        http_reply_error(req, 400, "bad-request", RESULT_USAGE, "limit: expected 1 to %d",
+                         COMMAND_RUNS_MAX);
+        return;
+    }
+    struct command_question runs = {.verb = LPS__V1__COMMAND__VERB__RUNS, .limit = (uint32_t)limit};
+    command_ask(jobs_commands(c->jobs), &runs, on_document, req);
+}
+
+static void on_run(struct http_request *req, void *arg)
+{
+    struct control *c = arg;
+    struct command_question show = {.verb = LPS__V1__COMMAND__VERB__SHOW,
+                                    .run = http_request_arg(req, 0)};
+
+    if (submission_is_id(show.run))
+        command_ask(jobs_commands(c->jobs), &show, on_document, req);
+    else
+        http_reply_error(req, 404, "not-found", RESULT_CLUSTER, "no run %.64s", show.run);
 }
 
 struct status_call {
@@ -184,26 +251,27 @@ static void on_status_answer(enum command_outcome outcome, const char *text, voi
     struct status_call *call = arg;
     const struct control *c = call->control;
     const struct uplink *uplink = jobs_uplink(c->jobs);
-    const struct job *job = jobs_newest(c->jobs);
+    const struct job *job = jobs_current(c->jobs);
     json_t *cluster = outcome == COMMAND_DONE ? json_loads(text, 0, NULL) : NULL;
 
-    http_reply_json(call->req, 200,
-                    json_pack("{s:s, s:s, s:{s:s, s:b, s:s?}, s:o, s:o}", "node", c->node,
-                              "version", LPS_VERSION, "master", "address", uplink_address(uplink),
-                              "connected", uplink_is_up(uplink), "message", uplink_trouble(uplink),
-                              "submission",
-                              job != NULL ? job_state_event(job, clock_now().ns) : json_null(),
-                              "cluster", cluster != NULL ? cluster : json_null()));
+    http_reply_json(
+        call->req, 200,
+        json_pack("{s:s, s:s, s:{s:s, s:b, s:s?}, s:o, s:o, s:o}", "node", c->node, "version",
+                  LPS_VERSION, "master", "address", uplink_address(uplink), "connected",
+                  uplink_is_up(uplink), "message", uplink_trouble(uplink), "submission",
+                  job != NULL ? job_state_event(job, clock_now().ns) : json_null(), "queue",
+                  jobs_queue(c->jobs), "cluster", cluster != NULL ? cluster : json_null()));
     free(call);
 }
 
 static void on_status(struct http_request *req, void *arg)
 {
+    static const struct command_question state = {.verb = LPS__V1__COMMAND__VERB__STATE};
     struct status_call *call = xcalloc(1, sizeof *call);
     struct control *c = arg;
 
     *call = (struct status_call){c, req};
-    command_ask(jobs_commands(c->jobs), LPS__V1__COMMAND__VERB__STATE, on_status_answer, call);
+    command_ask(jobs_commands(c->jobs), &state, on_status_answer, call);
 }
 
 static void on_health(struct http_request *req, void *arg)
@@ -218,6 +286,8 @@ static const struct http_route routes[] = {
     {"GET", "/v1/submissions/{}/events", on_follow},
     {"POST", "/v1/submissions/{}/cancel", on_cancel},
     {"POST", "/v1/cluster/ready", on_ready},
+    {"GET", "/v1/runs", on_runs},
+    {"GET", "/v1/runs/{}", on_run},
     {"GET", "/v1/status", on_status},
     {"GET", "/healthz", on_health},
 };

@@ -66,6 +66,8 @@ void job_free(struct job *job)
     prepare_http_free(job->http);
     free(job->ended);
     free(job->failure);
+    free(job->behind);
+    free(job->waits_for);
     free(job->run);
     free(job);
 }

@@ -30,6 +30,10 @@ struct job {
     struct member member;
     struct feed *feed;
 
+    bool queued;     // the master is not asked yet, or no more
+    char *behind;    // run that was in its way at the master; NULL: none
+    char *waits_for; // for people, while queued
+
     char *run;                    // NULL: not accepted yet
     Lps__V1__RunState *state;     // newest of the run; NULL: none yet
     Lps__V1__Progress *progress;  // newest; NULL: none yet
@@ -76,6 +80,8 @@ void job_fin(const struct job *job, Lps__V1__Fin *ret_fin);
 // Sends what the master is owed, in its order, until the stream takes no more.
 void job_send(struct job *job, struct uplink *uplink);
 
+// One line for people about its state; into out, returns out.
+char *job_describe(const struct job *job, char *out, size_t size);
 // The events of docs/api.md; new references.
 json_t *job_state_event(const struct job *job, int64_t now_ns);
 json_t *job_notice_event(const char *level, const char *fmt, ...)

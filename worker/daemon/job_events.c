@@ -33,17 +33,26 @@ static json_t *members_json(const Lps__V1__RunState *state)
     return list;
 }
 
+char *job_describe(const struct job *job, char *out, size_t size)
+{
+    if (!job->queued)
+        return member_describe(&job->member, out, size);
+    snprintf(out, size, "%s", job->waits_for != NULL ? job->waits_for : "queued");
+    return out;
+}
+
 json_t *job_state_event(const struct job *job, int64_t now_ns)
 {
     const struct member *m = &job->member;
     char message[256];
-    json_t *event = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s?, s:s, s:I, s:I, s:o, s:b, s:b}",
-                              "event", "state", "t", (json_int_t)clock_wall_ms(), "submissionId",
-                              job->submission->id, "state", member_state_name[m->state], "message",
-                              member_describe(m, message, sizeof message), "run", job->run, "plan",
-                              job->submission->plan->name, "counted", (json_int_t)m->counted,
-                              "expected", (json_int_t)m->expected, "members",
-                              members_json(job->state), "observer", m->observer, "late", m->late);
+    json_t *event =
+        json_pack("{s:s, s:I, s:s, s:s, s:s, s:s?, s:s, s:I, s:I, s:o, s:b, s:b}", "event", "state",
+                  "t", (json_int_t)clock_wall_ms(), "submissionId", job->submission->id, "state",
+                  job->queued ? "queued" : member_state_name[m->state], "message",
+                  job_describe(job, message, sizeof message), "run", job->run, "plan",
+                  job->submission->plan->name, "counted", (json_int_t)m->counted, "expected",
+                  (json_int_t)m->expected, "members", members_json(job->state), "observer",
+                  m->observer, "late", m->late);
 
     if (m->state == MEMBER_READY) {
         int64_t ns = m->start_ns > now_ns ? m->start_ns - now_ns : 0;

@@ -27,28 +27,28 @@ void jobs_log(const struct jobs *jobs, const struct job *job, int priority, cons
     free(text);
 }
 
-static struct job *open_job(const struct jobs *jobs)
+struct job *jobs_open(const struct jobs *jobs)
 {
     for (size_t i = 0; i < jobs->n; i++)
-        if (job_is_open(jobs->job[i]))
+        if (job_is_open(jobs->job[i]) && !jobs->job[i]->queued)
             return jobs->job[i];
     return NULL;
 }
 
 static void tell_status(struct jobs *jobs)
 {
-    const struct job *job = open_job(jobs);
+    const struct job *job = jobs_current(jobs);
     const char *trouble = uplink_trouble(jobs->uplink);
     int64_t now_ns = clock_now().ns;
     char text[256];
 
-    if (job == NULL)
+    if (job == NULL || !job_is_open(job))
         snprintf(text, sizeof text, "idle%s%s", trouble != NULL ? "; " : "",
                  trouble != NULL ? trouble : "");
     else if (job->member.state == MEMBER_RUNNING && job->member.stop == MEMBER_GO)
         snprintf(text, sizeof text, "running: %lld s", (now_ns - job->member.start_ns) / NS_PER_S);
     else
-        member_describe(&job->member, text, sizeof text);
+        job_describe(job, text, sizeof text);
     if (jobs->status != NULL && strcmp(jobs->status, text) == 0)
         return;
     free(jobs->status);
@@ -61,11 +61,11 @@ void jobs_tell_state(struct jobs *jobs, struct job *job, bool always)
     int64_t now_ns = clock_now().ns;
     char message[sizeof job->told];
 
-    member_describe(&job->member, message, sizeof message);
+    job_describe(job, message, sizeof message);
     bool changed = job->told_state != job->member.state || strcmp(job->told, message) != 0;
     if (changed && job->result == NULL)
         jobs_log(jobs, job, LOG_INFO, "member-state", "%s: %s",
-                 member_state_name[job->member.state], message);
+                 job->queued ? "queued" : member_state_name[job->member.state], message);
     if ((changed || always) && job->result == NULL)
         feed_send(job->feed, job_state_event(job, now_ns));
     job->told_state = job->member.state;
@@ -112,6 +112,7 @@ static void finish(struct jobs *jobs, struct job *job, const Lps__V1__RunResult 
 {
     const char *node = jobs->conf->cluster.node_name, *why = job->member.result_message;
 
+    job->queued = false;
     if (result != NULL)
         keep_document(job, result);
     job->result = job_result_event(job, node, job->document);
@@ -190,8 +191,8 @@ static void await_due(struct jobs *jobs)
 
 void jobs_give_link_up(struct jobs *jobs, struct job *job)
 {
-    job->up_due = job_is_open(job) && any_delivering(jobs);
-    if (!job->up_due)
+    job->up_due = job_is_open(job) && !job->queued && any_delivering(jobs);
+    if (!job->up_due && !job->queued)
         jobs_give(jobs, job,
                   (struct member_event){
                       .kind = MEMBER_LINK_UP, .now_ns = clock_now().ns, .known = job->known});
@@ -218,8 +219,6 @@ void jobs_give(struct jobs *jobs, struct job *job, struct member_event e)
 
 void jobs_settle(struct jobs *jobs)
 {
-    struct job *job = open_job(jobs);
-
     for (size_t i = 0; i < jobs->n; i++)
         if (jobs->job[i]->lost && jobs->job[i]->member.state == MEMBER_DELIVERING)
             jobs_give(jobs, jobs->job[i],
@@ -227,6 +226,8 @@ void jobs_settle(struct jobs *jobs)
                           .kind = MEMBER_FIN_REPLY, .now_ns = clock_now().ns, .closed = true});
     keep_at_most(jobs, MEMBER_DELIVERING, JOBS_DELIVERING_MAX);
     keep_at_most(jobs, MEMBER_DONE, JOBS_OVER_MAX);
+    jobs_queue_settle(jobs);
+    struct job *job = jobs_open(jobs);
     if (job != NULL && job->up_due && uplink_is_up(jobs->uplink) && !any_delivering(jobs))
         jobs_give_link_up(jobs, job);
     await_due(jobs);
@@ -345,9 +346,20 @@ struct job *jobs_find(const struct jobs *jobs, const char *submission)
     return NULL;
 }
 
-struct job *jobs_newest(const struct jobs *jobs)
+struct job *jobs_find_run(const struct jobs *jobs, const char *beginning)
 {
-    return jobs->n > 0 ? jobs->job[jobs->n - 1] : NULL;
+    for (size_t i = jobs->n; i-- > 0;)
+        if (jobs->job[i]->run != NULL &&
+            strncmp(jobs->job[i]->run, beginning, strlen(beginning)) == 0)
+            return jobs->job[i];
+    return NULL;
+}
+
+struct job *jobs_current(const struct jobs *jobs)
+{
+    struct job *open = jobs_open(jobs);
+
+    return open != NULL || jobs->n == 0 ? open : jobs->job[jobs->n - 1];
 }
 
 static struct job *new_job(struct jobs *jobs, struct submission *submission,
@@ -366,7 +378,7 @@ static struct job *new_job(struct jobs *jobs, struct submission *submission,
     return job;
 }
 
-static void register_job(struct jobs *jobs, struct job *job)
+void jobs_register(struct jobs *jobs, struct job *job)
 {
     const char *trouble = uplink_trouble(jobs->uplink);
 
@@ -377,7 +389,16 @@ static void register_job(struct jobs *jobs, struct job *job)
                   (struct member_event){
                       .kind = MEMBER_LINK_DOWN, .now_ns = clock_now().ns, .text = trouble});
     jobs_tell_state(jobs, job, false);
-    jobs_settle(jobs);
+}
+
+// 0; -EBUSY: not now; -ENOSPC.
+static int find_place(const struct jobs *jobs, const struct submission *submission)
+{
+    size_t n_queued = jobs_n_queued(jobs);
+
+    if (!submission->queue)
+        return jobs_open(jobs) != NULL ? -EBUSY : 0;
+    return n_queued == JOBS_QUEUE_MAX ? -ENOSPC : 0;
 }
 
 int jobs_submit(struct jobs *jobs, struct submission *submission, struct diag *d,
@@ -389,13 +410,17 @@ int jobs_submit(struct jobs *jobs, struct submission *submission, struct diag *d
     int r = 0;
 
     if (job == NULL)
-        r = open_job(jobs) != NULL ? -EBUSY
-                                   : prepare_run(jobs->conf, submission->plan, d, &doubted, &http);
+        r = find_place(jobs, submission);
+    if (job == NULL && r == 0)
+        r = prepare_run(jobs->conf, submission->plan, d, &doubted, &http);
     if (job != NULL || r < 0) {
         submission_free(submission);
     } else {
         job = new_job(jobs, submission, http, &doubted);
-        register_job(jobs, job);
+        job->queued = submission->queue;
+        if (!job->queued)
+            jobs_register(jobs, job);
+        jobs_settle(jobs);
     }
     diag_done(&doubted);
     if (r == 0)

@@ -108,6 +108,7 @@ static void take_run_state(struct jobs *jobs, const Lps__V1__RunState *state)
     struct job *job = job_of_run(jobs, state->run);
 
     keep_state(&jobs->state, state);
+    jobs_queue_release(jobs, state);
     if (job == NULL)
         return;
     keep_state(&job->state, state);
@@ -125,6 +126,8 @@ static void take_submit_reply(struct jobs *jobs, const Lps__V1__SubmitReply *rep
                              .late = reply->late};
 
     if (job == NULL)
+        return;
+    if (!reply->accepted && jobs_queue_behind(jobs, job, reply->run))
         return;
     e.kind = reply->accepted && submission_is_id(reply->run) ? MEMBER_ACCEPTED : MEMBER_REFUSED;
     if (e.kind == MEMBER_ACCEPTED && !job->member.has_t0) {
@@ -254,6 +257,7 @@ void jobs_on_up(const Lps__V1__Welcome *welcome, void *arg)
 {
     struct jobs *jobs = arg;
 
+    jobs_queue_release(jobs, NULL);
     for (size_t i = 0; i < jobs->n; i++) {
         struct job *job = jobs->job[i];
         if (job->member.state == MEMBER_DONE)

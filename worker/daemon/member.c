@@ -153,6 +153,15 @@ static unsigned refused_finishes(struct member *m, const struct member_event *e)
     return finish(m, after_finish(m), RESULT_CLUSTER, "refused by the master: %s", e->text);
 }
 
+// It is as if it had not been submitted yet.
+static unsigned queued_waits(struct member *m, const struct member_event *e)
+{
+    m->state = MEMBER_CONNECTING;
+    m->sent = false;
+    set_text(&m->trouble, e->text);
+    return 0;
+}
+
 static unsigned refused_stops(struct member *m, const struct member_event *e)
 {
     if (m->observer)
@@ -443,6 +452,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = accepted_waits,
             [MEMBER_REFUSED] = refused_finishes,
+            [MEMBER_QUEUED] = queued_waits,
             [MEMBER_RUN_CREATED] = created_counts,
             [MEMBER_RUN_ARMED] = ignore, // SubmitReply comes, and the state again
             [MEMBER_RUN_OVER] = ignore,
@@ -458,6 +468,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = down_reconnects,
             [MEMBER_ACCEPTED] = accepted_waits,
             [MEMBER_REFUSED] = refused_finishes,
+            [MEMBER_QUEUED] = queued_waits,
             [MEMBER_RUN_CREATED] = created_counts,
             [MEMBER_RUN_ARMED] = armed_starts,
             [MEMBER_RUN_OVER] = over_submits,
@@ -473,6 +484,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = ignore,
             [MEMBER_REFUSED] = refused_stops,
+            [MEMBER_QUEUED] = ignore,
             [MEMBER_RUN_CREATED] = ignore,
             [MEMBER_RUN_ARMED] = armed_stops,
             [MEMBER_RUN_OVER] = over_stops,
@@ -488,6 +500,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = ignore,
             [MEMBER_REFUSED] = refused_stops,
+            [MEMBER_QUEUED] = ignore,
             [MEMBER_RUN_CREATED] = ignore,
             [MEMBER_RUN_ARMED] = armed_stops,
             [MEMBER_RUN_OVER] = over_stops,
@@ -503,6 +516,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = ignore,
             [MEMBER_REFUSED] = refused_finishes,
+            [MEMBER_QUEUED] = ignore,
             [MEMBER_RUN_CREATED] = ignore,
             [MEMBER_RUN_ARMED] = ignore,
             [MEMBER_RUN_OVER] = over_closes,
@@ -518,6 +532,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = ignore,
             [MEMBER_REFUSED] = settles,
+            [MEMBER_QUEUED] = ignore,
             [MEMBER_RUN_CREATED] = created_withdraws,
             [MEMBER_RUN_ARMED] = armed_settles,
             [MEMBER_RUN_OVER] = settles,
@@ -533,6 +548,7 @@ static handler *const table[MEMBER_STATE__COUNT][MEMBER_EVENT__COUNT] = {
             [MEMBER_LINK_DOWN] = ignore,
             [MEMBER_ACCEPTED] = ignore,
             [MEMBER_REFUSED] = ignore,
+            [MEMBER_QUEUED] = ignore,
             [MEMBER_RUN_CREATED] = ignore,
             [MEMBER_RUN_ARMED] = ignore,
             [MEMBER_RUN_OVER] = ignore,

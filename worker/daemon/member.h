@@ -25,6 +25,7 @@ enum member_event_kind {
     MEMBER_LINK_DOWN,   // also: an attempt failed
     MEMBER_ACCEPTED,    // SubmitReply
     MEMBER_REFUSED,     // SubmitReply
+    MEMBER_QUEUED,      // it waits for another run to be over; the master does not know it (now)
     MEMBER_RUN_CREATED, // RunState of the submission's run
     MEMBER_RUN_ARMED,   // RunState Ready or Running
     MEMBER_RUN_OVER,    // RunState Stopped or Failed
@@ -42,7 +43,7 @@ enum member_stop { MEMBER_GO = 0, MEMBER_DRAIN, MEMBER_ABORT }; // as in proto R
 struct member_event {
     enum member_event_kind kind;
     int64_t now_ns;             // own CLOCK_MONOTONIC, as every instant here
-    const char *text;           // LINK_DOWN, REFUSED: why; LOCAL_END: failure, NULL: none
+    const char *text;           // LINK_DOWN, REFUSED, QUEUED: why; LOCAL_END: failure, NULL: none
     bool known;                 // LINK_UP: the master's Welcome names the submission
     bool observer, late;        // ACCEPTED
     uint32_t counted, expected; // RUN_CREATED

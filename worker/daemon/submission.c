@@ -164,6 +164,14 @@ static int parse_files(json_t *json, struct diag *d, struct submission *s)
     return r;
 }
 
+static int parse_queue(const json_t *json, struct diag *d, struct submission *s)
+{
+    if (json != NULL && !json_is_null(json) && !json_is_boolean(json))
+        return diag_add(d, 0, 0, "queue: expected true or false");
+    s->queue = json_is_true(json);
+    return 0;
+}
+
 int submission_parse(const json_t *json, struct diag *d, struct submission **ret_submission)
 {
     struct submission *s = xcalloc(1, sizeof *s);
@@ -175,6 +183,8 @@ int submission_parse(const json_t *json, struct diag *d, struct submission **ret
         r = parse_wait(json_object_get(json, "waitSeconds"), d, s);
     if (r == 0)
         r = parse_seed(json_object_get(json, "seed"), d, s);
+    if (r == 0)
+        r = parse_queue(json_object_get(json, "queue"), d, s);
     if (r == 0)
         r = parse_files(json_object_get(json, "files"), d, s);
     if (r < 0) {

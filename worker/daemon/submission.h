@@ -27,6 +27,7 @@ struct submission {
     struct submission_file *files;
     size_t n_files;
     int64_t wait_ns; // bound of the wait for the start; INT64_MAX: none
+    bool queue;      // a run in the way is waited for
     bool has_seed;   // it asks for this seed
     uint64_t seed;
 };

@@ -1,0 +1,7 @@
+// The history of runs as a table. Reads the time zone, otherwise PURE.
+#pragma once
+
+#include <jansson.h>
+
+// From the document of GET /v1/runs (docs/api.md); the caller frees.
+char *runs_format(const json_t *document);
