@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A worker that is not ours: written against proto/lps.proto alone, it registers and drives a whole session."""
 import hashlib
+import itertools
 import json
 import queue
 import shutil
@@ -225,6 +226,62 @@ def beside_a_worker_of_ours(t):
     assert [w["node"] for w in document["workers"]] == ["foreign", "w1"]
     events = [json.loads(line) for line in cluster.call("w1", f"/v1/submissions/{mine}/events")[1].splitlines() if line[:1] == b"{"]
     assert events[-1]["event"] == "result" and events[-1]["result"]["totals"] == document["totals"]
+
+
+@test
+def long_answers_come_in_pieces(t):
+    grpc, pb, pb_grpc, _, _ = stubs(t)
+    cluster = t.cluster()
+    cluster.start_master()
+    session = Session(grpc, pb, pb_grpc, cluster.port, "foreign")
+    t.cleanups.append(session.close)
+    session.measure_clock()
+    iterations = [{**PLAN["rounds"][0]["iterations"][0], "name": f"i{i}"} for i in range(300)]
+    wide = {**PLAN, "rounds": [{**PLAN["rounds"][0], "iterations": iterations}]}
+    run = submit(session, pb, json.dumps(wide, sort_keys=True, separators=(",", ":")).encode())
+    session.await_answer("run", lambda m: m.run == run and m.state == pb.RUNNING)
+    examples = ["x" * (i % 2) + "\u00e4" * 99 for i in range(300)]  # of two bytes each, in which no piece may end
+    session.send(window=pb.WindowReport(run=run, seq=1, window=pb.Window(k=0, series=[
+        pb.SeriesDelta(id=i, counters=pb.Counters(started=1, failed=1), errors=[pb.ErrorCount(kind=1, count=1, example=example)])
+        for i, example in enumerate(examples)])))
+    session.await_answer("ack", lambda m: m.last_seq == 1)
+    asked = itertools.count(1)
+
+    def ask(command, **more):
+        n_before = sum(m.WhichOneof("body") == "command" for m in session.got)
+        session.send(command=pb.Command(id=command, **more))
+        until("an answer", lambda: sum(m.WhichOneof("body") == "command" for m in session.got) > n_before)
+        answer = [m.command for m in session.got if m.WhichOneof("body") == "command"][-1]
+        assert answer.id == command and len(answer.text.encode()) <= 65536, answer.id
+        return answer
+
+    def begin():
+        command = next(asked)
+        first = ask(command, verb=pb.Command.SHOW, run=run[:12])
+        assert first.ok and first.more
+        return command, first.text
+
+    def rest(command, text):
+        while True:
+            answer = ask(command, verb=pb.Command.MORE, offset=len(text.encode()))
+            if not answer.ok:
+                return answer.text
+            text += answer.text
+            if not answer.more:
+                return json.loads(text)
+
+    assert [s["errorKinds"][0]["example"] for s in rest(*begin())["series"]] == examples
+    assert ask(7000, verb=pb.Command.MORE).text == "the answer is no longer there"
+    assert ask(next(asked), verb=pb.Command.RUNS, limit=1).text.count(run) == 1
+    opened = [begin() for _ in range(9)]  # one more than the master keeps
+    assert rest(*opened[0]) == "the answer is no longer there"
+    assert all(rest(*o)["run"]["id"] == run for o in opened[1:])
+    over = begin()
+    assert not ask(over[0], verb=pb.Command.MORE, offset=1 << 40).ok
+    assert not ask(next(asked), verb=pb.Command.SHOW, run="x").ok
+    session.send(command=pb.Command(id=1, verb=pb.Command.RUNS, limit=1001))
+    until("the stream ends", lambda: session.end is not None, 5)
+    assert session.end == grpc.StatusCode.INVALID_ARGUMENT
 
 
 @test

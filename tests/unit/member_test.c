@@ -710,6 +710,48 @@ static void people_are_told_what_is_waited_for(void **state)
     end(&f);
 }
 
+// Another run is in its way: it is as if it had not been submitted, and goes on when it is its
+// turn.
+static void who_is_queued_owes_the_master_nothing(void **state)
+{
+    struct member_event queued = {.kind = MEMBER_QUEUED, .text = "queued behind run X"};
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 10 * S);
+    assert_int_equal(up(&f, 0, false), MEMBER_SUBMIT);
+    assert_int_equal(give(&f, queued), 0);
+    assert_int_equal(f.m.state, MEMBER_CONNECTING);
+    assert_int_equal(member_due(&f.m), 10 * S);
+    assert_int_equal(up(&f, 2 * S, false), MEMBER_SUBMIT);
+    assert_int_equal(give(&f, queued), 0);
+    assert_int_equal(cancel(&f, 3 * S, false), MEMBER_FINISH);
+    assert_int_equal(f.m.state, MEMBER_DONE);
+    assert_int_equal(f.m.exit_code, 130);
+    end(&f);
+
+    begin(&f, 10 * S);
+    up(&f, 0, false);
+    give(&f, queued);
+    assert_int_equal(timer(&f, 10 * S), MEMBER_FINISH);
+    assert_int_equal(f.m.state, MEMBER_DONE);
+    assert_int_equal(f.m.exit_code, 3);
+    assert_string_equal(f.m.result_message, "gave up after 10 s: queued behind run X");
+    end(&f);
+
+    to_waiting(&f); // and the master has forgotten it, for another
+    assert_int_equal(give(&f, queued), 0);
+    assert_int_equal(f.m.state, MEMBER_CONNECTING);
+    assert_false(f.m.sent);
+    end(&f);
+
+    to_running(&f);
+    assert_int_equal(give(&f, queued), 0);
+    assert_int_equal(f.m.state, MEMBER_RUNNING);
+    assert_true(f.m.sent);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -749,6 +791,7 @@ int main(void)
         cmocka_unit_test(done_stays_done),
         cmocka_unit_test(every_pair_of_state_and_event_is_defined),
         cmocka_unit_test(people_are_told_what_is_waited_for),
+        cmocka_unit_test(who_is_queued_owes_the_master_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,34 @@ static void fins_cancels_and_commands_are_checked(void **state)
     assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
     command.verb = LPS__V1__COMMAND__VERB__STATE;
     assert_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+    command.verb = LPS__V1__COMMAND__VERB__MORE;
+    assert_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
     command.verb = 7;
+    assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+}
+
+static void questions_for_runs_are_checked(void **state)
+{
+    Lps__V1__Command command = LPS__V1__COMMAND__INIT;
+    char id[66];
+
+    (void)state;
+    command.verb = LPS__V1__COMMAND__VERB__RUNS;
+    assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+    command.limit = MESSAGE_RUNS_MAX;
+    assert_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+    command.limit = MESSAGE_RUNS_MAX + 1;
+    assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+
+    command.verb = LPS__V1__COMMAND__VERB__SHOW;
+    assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+    memset(id, 'a', sizeof id);
+    id[65] = '\0';
+    command.run = id;
+    assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+    id[64] = '\0';
+    assert_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
+    id[1] = '/';
     assert_non_null(check(LPS__V1__WORKER_MESSAGE__BODY_COMMAND, &command));
 }
 
@@ -264,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_submission_stays_within_its_limits),
         cmocka_unit_test(a_window_report_has_a_window_a_run_and_a_sequence_number),
         cmocka_unit_test(fins_cancels_and_commands_are_checked),
+        cmocka_unit_test(questions_for_runs_are_checked),
         cmocka_unit_test(facts_of_a_peer_are_cut_and_cleaned),
         cmocka_unit_test(a_fin_adds_up_its_series),
         cmocka_unit_test(only_a_runner_that_failed_may_owe_its_totals),

@@ -424,11 +424,35 @@ static void words_that_are_no_command_are_refused(void **state)
     refuses("redy: unexpected after \"lps cluster\"", "cluster", "redy");
 }
 
+static void runs_of_before_have_commands(void **state)
+{
+    (void)state;
+    accepts("runs", "--limit", "1000", "--json");
+    assert_int_equal(options.command, OPTIONS_RUNS);
+    assert_int_equal(options.value[OPTIONS_LIMIT].count, 1000);
+    refuses("--limit 1001: found \"1001\", expected a whole number from 1 to 1000", "runs",
+            "--limit", "1001");
+    refuses("--limit 0: found \"0\", expected a whole number from 1 to 1000", "runs", "--limit=0");
+    refuses("--limt: unknown option, did you mean --limit?", "runs", "--limt", "1");
+    accepts("show", "2f1c", "--json");
+    assert_int_equal(options.command, OPTIONS_SHOW);
+    assert_string_equal(options.argument, "2f1c");
+    refuses("show: RUN is missing, expected lps show RUN", "show");
+    accepts("attach");
+    accepts("attach", "2f1c", "--quiet");
+    assert_int_equal(options.command, OPTIONS_ATTACH);
+    refuses("--wait: not an option of \"lps attach\"", "attach", "--wait", "2");
+    accepts("--queue", "--detach", "--wait", "2", "-u", "http://a/");
+    refuses("--queu: unknown option, did you mean --queue?", "--queu");
+    refuses("shwo: unknown command, did you mean lps show?", "shwo", "2f1c");
+}
+
 static void local_excludes_what_needs_a_daemon(void **state)
 {
     (void)state;
     refuses("--wait: cannot be used with --local", "--local", "--wait", "2");
     refuses("--detach: cannot be used with --local", "--detach", "--local");
+    refuses("--queue: cannot be used with --local", "--queue", "--local");
     refuses("--socket: cannot be used with --local", "--local", "--socket", "x");
     refuses("--config: for a test only with --local", "--config", "x", "-u", "y");
     accepts("--local", "--config", "x");
@@ -567,6 +591,7 @@ int main(void)
         cmocka_unit_test(commands_are_found_by_their_first_words),
         cmocka_unit_test(options_may_come_before_the_command),
         cmocka_unit_test(words_that_are_no_command_are_refused),
+        cmocka_unit_test(runs_of_before_have_commands),
         cmocka_unit_test(local_excludes_what_needs_a_daemon),
         cmocka_unit_test(help_wins_over_what_follows_and_misses),
         cmocka_unit_test(no_argument_is_a_test_without_a_target),

@@ -54,6 +54,20 @@ static void a_run_is_shown_with_its_members(void **state)
            "  member    w2               Failed, 2 requests, observer, stream lost\n");
 }
 
+static void those_that_wait_are_shown_once(void **state)
+{
+    (void)state;
+    expect("{\"node\": \"w1\", \"master\": {\"address\": \"m:5001\", \"connected\": true},"
+           " \"submission\": {\"submissionId\": \"a\", \"state\": \"running\","
+           " \"message\": \"running\"},"
+           " \"queue\": [{\"submissionId\": \"a\", \"state\": \"queued\", \"message\": \"x\"},"
+           " {\"submissionId\": \"b\", \"state\": \"queued\", \"message\": \"queued\"}]}",
+           "worker      w1\n"
+           "connection  connected to m:5001\n"
+           "submission  a  running: running\n"
+           "submission  b  queued: queued\n");
+}
+
 static void a_document_of_another_shape_is_no_harm(void **state)
 {
     (void)state;
@@ -70,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_worker_without_a_master_says_why),
         cmocka_unit_test(a_run_is_shown_with_its_members),
+        cmocka_unit_test(those_that_wait_are_shown_once),
         cmocka_unit_test(a_document_of_another_shape_is_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

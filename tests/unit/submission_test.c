@@ -158,6 +158,19 @@ static void the_seed_is_a_whole_number_or_absent(void **state)
     assert_refused("{" ID "," GET ",\"seed\":\"1\"}", -EINVAL, "seed");
 }
 
+static void it_waits_for_others_only_when_asked_to(void **state)
+{
+    struct submission *s = taken("{" ID "," GET ",\"queue\":null}");
+
+    (void)state;
+    assert_false(s->queue);
+    submission_free(s);
+    s = taken("{" ID "," GET ",\"queue\":true}");
+    assert_true(s->queue);
+    submission_free(s);
+    assert_refused("{" ID "," GET ",\"queue\":1}", -EINVAL, "queue");
+}
+
 static void a_certificate_is_a_file_of_the_plan(void **state)
 {
 #define CERTIFICATE                                                    \
@@ -311,6 +324,7 @@ int main(void)
         cmocka_unit_test(the_wait_is_a_bounded_number),
         cmocka_unit_test(files_are_checked_by_their_hash),
         cmocka_unit_test(the_seed_is_a_whole_number_or_absent),
+        cmocka_unit_test(it_waits_for_others_only_when_asked_to),
         cmocka_unit_test(a_certificate_is_a_file_of_the_plan),
         cmocka_unit_test(files_beyond_the_limit_are_too_large),
         cmocka_unit_test(secrets_do_not_leave_the_node),

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/str.h"
 
@@ -47,7 +48,8 @@ static void put_worker(struct buf *out, const json_t *status)
         put_submission(out, submission);
     json_array_foreach(json_object_get(status, "queue"), i, queued)
     {
-        if (!json_equal(queued, submission))
+        if (strcmp(text_of(queued, "submissionId", "?"), text_of(submission, "submissionId", "")) !=
+            0)
             put_submission(out, queued);
     }
 }

@@ -20,7 +20,7 @@ struct job *job_new(struct event_base *base, struct submission *submission,
     *job = (struct job){
         .base = base, .ops = ops, .arg = arg, .submission = submission, .http = http, .last_k = -1};
     member_init(&job->member, clock_now().ns, config);
-    job->warnings = json_array();
+    job->said = json_array();
     job->ended = xcalloc(plan_n_series(submission->plan), sizeof *job->ended);
     job->feed = feed_new(base);
     job->spool = spool_new(SPOOL_BYTES_MAX, plan_n_series(submission->plan));
@@ -62,7 +62,7 @@ void job_free(struct job *job)
         lps__v1__progress__free_unpacked(job->progress, NULL);
     json_decref(job->result);
     json_decref(job->document);
-    json_decref(job->warnings);
+    json_decref(job->said);
     prepare_http_free(job->http);
     free(job->ended);
     free(job->failure);

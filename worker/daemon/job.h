@@ -42,7 +42,7 @@ struct job {
     enum member_state told_state; // last state event
     char told[256];
 
-    json_t *warnings; // notice events, for whoever follows later
+    json_t *said; // notice events, for whoever follows later
 
     bool *ended; // by series: the runner and followers were told that it ends
     Lps__V1__HttpSettings *http;

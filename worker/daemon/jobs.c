@@ -72,13 +72,19 @@ void jobs_tell_state(struct jobs *jobs, struct job *job, bool always)
     memcpy(job->told, message, sizeof message);
 }
 
+// For those who follow, and whoever follows later.
+static void say(struct job *job, const char *level, const char *text)
+{
+    json_t *notice = job_notice_event(level, "%s", text);
+
+    json_array_append(job->said, notice);
+    feed_send(job->feed, notice);
+}
+
 static void warn(struct jobs *jobs, struct job *job, const char *text)
 {
-    json_t *notice = job_notice_event("warning", "%s", text);
-
     jobs_log(jobs, job, LOG_WARNING, "warning", "%s", text);
-    json_array_append(job->warnings, notice);
-    feed_send(job->feed, notice);
+    say(job, "warning", text);
 }
 
 // --- Actions ---
@@ -95,7 +101,7 @@ static void start_runner(struct jobs *jobs, struct job *job)
     }
     char *why = xasprintf("cannot start %s: %s", spawn_runner_path(), strerror(-r));
     jobs_log(jobs, job, LOG_ERR, "runner-failed", "%s", why);
-    feed_send(job->feed, job_notice_event("error", "%s", why));
+    say(job, "error", why);
     jobs_give(
         jobs, job,
         (struct member_event){.kind = MEMBER_LOCAL_END, .now_ns = clock_now().ns, .text = why});
@@ -234,6 +240,15 @@ void jobs_settle(struct jobs *jobs)
     tell_status(jobs);
 }
 
+static void say_given_up(struct job *job)
+{
+    char *text = xasprintf("the master has been away for %.1f s: the run ends",
+                           (double)job->member.config.master_loss_ns / NS_PER_S);
+
+    say(job, "error", text);
+    free(text);
+}
+
 static void on_due(evutil_socket_t fd, short what, void *arg)
 {
     struct jobs *jobs = arg;
@@ -248,9 +263,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
             continue;
         jobs_give(jobs, job, (struct member_event){.kind = MEMBER_TIMER, .now_ns = now_ns});
         if (job->member.gave_up && !gave_up)
-            feed_send(job->feed,
-                      job_notice_event("error", "the master has been away for %.1f s: the run ends",
-                                       (double)job->member.config.master_loss_ns / NS_PER_S));
+            say_given_up(job);
     }
     jobs_settle(jobs);
 }
@@ -282,7 +295,7 @@ static void on_series_end(struct job *job, uint32_t series, int64_t k, void *arg
     char *text = xasprintf("%s, %s ends: a termination rule fired in second %lld", round->name,
                            iteration->name, (long long)k);
     jobs_log(jobs, job, LOG_NOTICE, "iteration-ended", "%s", text);
-    feed_send(job->feed, job_notice_event("info", "%s", text));
+    say(job, "info", text);
     free(text);
 }
 
@@ -295,7 +308,7 @@ static void on_end(struct job *job, const char *failure, void *arg)
     else
         jobs_log(jobs, job, LOG_INFO, "runner-end", "runner ended");
     if (failure != NULL && job->result == NULL)
-        feed_send(job->feed, job_notice_event("error", "%s", failure));
+        say(job, "error", failure);
     jobs_give(
         jobs, job,
         (struct member_event){.kind = MEMBER_LOCAL_END, .now_ns = clock_now().ns, .text = failure});
@@ -442,7 +455,9 @@ void jobs_follow(struct jobs *jobs, struct job *job, struct http_request *req)
     const char *trouble = uplink_trouble(jobs->uplink);
 
     json_array_append_new(initial, job_state_event(job, clock_now().ns));
-    json_array_extend(initial, job->warnings);
+    json_array_extend(initial, job->said);
+    if (job->result == NULL && job->member.has_t0)
+        json_array_append_new(initial, job_progress_event(job, clock_now().ns));
     if (job->result != NULL)
         json_array_append(initial, job->result);
     else if (trouble != NULL)
