@@ -7,7 +7,7 @@ import json
 import os
 import re
 
-from lps import Skip, main, talk, test, until
+from lps import main, test, until
 
 RUN = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
@@ -98,7 +98,7 @@ def without_a_daemon_or_a_master_it_is_said(t):
 @test
 def a_result_larger_than_a_message_comes_whole(t):
     cluster, target = t.cluster().start(1), t.target()
-    names = [f"iteration {i} " + "ä" * 20 for i in range(250)]
+    names = [f"iteration {i}" for i in range(400)]
     plan = {"name": "Wide", "rounds": [{"name": "r", "runInParallel": True, "iterations": [
         {"name": name, "mode": "R", "requestCount": 1, "httpRequest": {"url": target.http, "httpMethod": "GET"}} for name in names]}]}
     done = finish(cluster, "w1", "run", t.file("wide.json", json.dumps(plan)), "--json")
@@ -300,7 +300,6 @@ def many_runs_leave_nothing_behind(t):
     for i in range(n_runs):
         finish(cluster, "w1", "-u", target.http, "-rc", "2", "-n", f"Run {i}", "--quiet")
         if i in (9, n_runs - 1) or i % 100 == 99:
-            talk(cluster.socket("w1"), b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             counts[i + 1] = {name: (descriptors(p), resident_kib(p)) for name, p in daemons.items()}
             print(f"# after {i + 1} runs, (descriptors, KiB): {counts[i + 1]}", flush=True)
     runs = finish(cluster, "w1", "runs", "--limit", "1000", "--json").json()["runs"]
