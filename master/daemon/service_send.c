@@ -9,6 +9,8 @@
 #include "common/result.h"
 #include "common/str.h"
 
+#define RESULT_SENT_MAX (128 * 1024) // a larger one would be in the way of all else on the stream
+
 void service_end(struct session *s, enum rpc_status status, const char *text)
 {
     if (s->ended)
@@ -197,21 +199,6 @@ void service_send_fin_reply(struct service *service, struct cluster_node *node, 
     service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_FIN, &msg);
 }
 
-// A long timeline makes the document larger than a message may be; REST has all of it.
-static char *result_text(json_t *result)
-{
-    char *text = jtext_format(result, false);
-
-    if (strlen(text) <= RPC_MESSAGE_MAX - 4096)
-        return text;
-    free(text);
-    json_t *shorter = json_copy(result);
-    json_object_del(shorter, "timeline");
-    text = jtext_format(shorter, false);
-    json_decref(shorter);
-    return text;
-}
-
 void service_send_result(struct service *service, struct cluster_node *node)
 {
     const struct run *run = service->master->run;
@@ -219,10 +206,11 @@ void service_send_result(struct service *service, struct cluster_node *node)
 
     if (node->session == NULL || run == NULL || run->result == NULL)
         return;
-    char *text = result_text(run->result);
+    char *text = jtext_format(run->result, false);
+    size_t len = strlen(text);
     msg.run = (char *)run->id;
     msg.exit_code = (uint32_t)result_exit_code(run->result);
-    msg.result = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
+    msg.result = (ProtobufCBinaryData){len <= RESULT_SENT_MAX ? len : 0, (uint8_t *)text};
     service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_RESULT, &msg);
     free(text);
 }

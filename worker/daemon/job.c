@@ -60,6 +60,7 @@ void job_free(struct job *job)
         lps__v1__run_state__free_unpacked(job->state, NULL);
     if (job->progress != NULL)
         lps__v1__progress__free_unpacked(job->progress, NULL);
+    json_decref(job->untold);
     json_decref(job->result);
     json_decref(job->document);
     json_decref(job->said);

@@ -39,6 +39,7 @@ struct job {
     Lps__V1__Progress *progress;  // newest; NULL: none yet
     json_t *result;               // the result event; NULL: not over
     json_t *document;             // the master's, which came before the own end; NULL: none
+    json_t *untold;               // the result event, while its document is asked for; else NULL
     enum member_state told_state; // last state event
     char told[256];
 

@@ -114,6 +114,49 @@ static void keep_document(struct job *job, const Lps__V1__RunResult *result)
     job->document = json_loadb((const char *)result->result.data, result->result.len, 0, NULL);
 }
 
+static void tell_result(struct job *job)
+{
+    job->result = job->untold;
+    job->untold = NULL;
+    feed_send(job->feed, json_incref(job->result));
+    feed_end(job->feed);
+}
+
+struct document_call {
+    struct jobs *jobs;
+    char submission[SUBMISSION_ID_MAX + 1];
+};
+
+static void on_document(enum command_outcome outcome, const char *text, void *arg)
+{
+    struct document_call *call = arg;
+    struct job *job = jobs_find(call->jobs, call->submission);
+    json_t *document = outcome == COMMAND_DONE ? json_loads(text, 0, NULL) : NULL;
+
+    free(call);
+    if (job == NULL || job->untold == NULL) {
+        json_decref(document);
+        return;
+    }
+    if (document != NULL)
+        json_object_set_new(job->untold, "result", document);
+    else
+        json_object_set_new(job->untold, "message",
+                            json_sprintf("the result did not come: %.200s", text));
+    tell_result(job);
+}
+
+// The master has given its verdict, and the document is too large to come with it.
+static void ask_for_document(struct jobs *jobs, struct job *job)
+{
+    struct command_question show = {.verb = LPS__V1__COMMAND__VERB__SHOW, .run = job->run};
+    struct document_call *call = xcalloc(1, sizeof *call);
+
+    call->jobs = jobs;
+    memcpy(call->submission, job->submission->id, sizeof call->submission);
+    command_ask(jobs->commands, &show, on_document, call);
+}
+
 static void finish(struct jobs *jobs, struct job *job, const Lps__V1__RunResult *result)
 {
     const char *node = jobs->conf->cluster.node_name, *why = job->member.result_message;
@@ -121,12 +164,15 @@ static void finish(struct jobs *jobs, struct job *job, const Lps__V1__RunResult 
     job->queued = false;
     if (result != NULL)
         keep_document(job, result);
-    job->result = job_result_event(job, node, job->document);
+    bool is_there = job->document != NULL;
+    job->untold = job_result_event(job, node, job->document);
     job->document = NULL;
     jobs_log(jobs, job, LOG_NOTICE, "finished", "over with exit code %d%s%s", job->member.exit_code,
              why != NULL ? ": " : "", why != NULL ? why : "");
-    feed_send(job->feed, json_incref(job->result));
-    feed_end(job->feed);
+    if (why == NULL && !is_there)
+        ask_for_document(jobs, job);
+    else
+        tell_result(job);
 }
 
 static void act(struct jobs *jobs, struct job *job, unsigned actions,
