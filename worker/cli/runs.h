@@ -1,4 +1,4 @@
-// The history of runs as a table. Reads the time zone, otherwise PURE.
+// The history of runs as a table, with times of this host's zone. Main thread.
 #pragma once
 
 #include <jansson.h>
