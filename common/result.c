@@ -541,6 +541,22 @@ json_t *result_build(const struct result_input *in)
     return result;
 }
 
+void result_be_strict(json_t *result)
+{
+    json_t *verdict = json_object_get(result, "verdict");
+    const json_t *generator = json_object_get(result, "generator");
+    const char *state = json_string_value(json_object_get(generator, "state"));
+
+    if (result_exit_code(result) != RESULT_PASSED || state == NULL ||
+        strcmp(state, generator_state_name[GENERATOR_LIMITED]) != 0)
+        return;
+    json_object_set_new(verdict, "exitCode", json_integer(RESULT_GENERATOR));
+    json_object_set_new(verdict, "status", json_string(state));
+    add_text(json_object_get(verdict, "reasons"), "%s: %s",
+             json_string_value(json_object_get(generator, "node")),
+             json_string_value(json_object_get(generator, "text")));
+}
+
 int result_exit_code(const json_t *result)
 {
     const json_t *code = json_object_get(json_object_get(result, "verdict"), "exitCode");

@@ -80,6 +80,8 @@ json_t *result_points(const struct aggregate_point *points, size_t n);
 json_t *result_generator(const struct generator *g);
 // From the document alone.
 int result_exit_code(const json_t *result);
+// Makes a passed run whose generator was the limit one of RESULT_GENERATOR.
+void result_be_strict(json_t *result);
 // The text for people, at most `width` columns (0: 80), with ANSI colours or not; the caller frees.
 // `node` is the same document over this node's own windows, or NULL to leave that part out.
 char *result_format(const json_t *result, const json_t *node, int width, bool colour);

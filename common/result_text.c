@@ -631,6 +631,7 @@ static void write_verdict(struct pen *p, const json_t *result)
         {"failed", "FAILED", "1;31"},
         {"degraded", "DEGRADED", "1;31"},
         {"cancelled", "CANCELLED", "1;33"},
+        {"generator-limited", "LIMITED", "1;31"},
     };
     const json_t *verdict = json_object_get(result, "verdict"), *reason;
     size_t i, n_words = sizeof words / sizeof *words, w = 0;

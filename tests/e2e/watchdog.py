@@ -17,16 +17,16 @@ rounds:
 """
 
 
-def run(t, of_round, iteration, delay, text=False, **keys):
+def run(t, of_round, iteration, delay, text=False, strict=False, **keys):
     """(document or text, what was said, requests that came) of a test with these settings of the watchdog."""
     recorder = Recorder(other=reply(delay=delay))
     settings = {"CoolDownRetryTimeInMs": 20, "MaxCoolingPeriod": 20, "ResumeCoolingAfter": 20, **keys}
     t.file("settings.json", json.dumps({"Watchdog": settings}))
     t.file("plan.yaml", PLAN.format(round=of_round, iteration=iteration, url=recorder.url))
     lps = t.start("lps", program("lps"), "run", "plan.yaml", "--local", "--config", "settings.json", *([] if text else ["--json"]),
-                  cwd=t.dir)
+                  *["--strict"] * strict, cwd=t.dir)
     try:
-        assert lps.wait(60) == 0, lps.err
+        assert lps.wait(60) == (5 if strict else 0), lps.err
         return lps.out if text else lps.json(), lps.err, list(recorder.requests)
     finally:
         recorder.close()
@@ -67,11 +67,14 @@ def a_run_within_the_limits_is_not_paused(t):
 @test
 def a_pause_has_its_longest_time(t):
     """Pressure that does not go away, as no answer comes: requests flow again after MaxCoolingPeriod."""
-    result, _, requests = run(t, "numberOfClients: 6\n    arrivalDelay: 100", "requestCount: 1", 4, **{
+    result, _, requests = run(t, "numberOfClients: 6\n    arrivalDelay: 100", "requestCount: 1", 4, strict=True, **{
         **IN_FLIGHT, "MaxConcurrentConnectionsCountPerHostName": 2, "MaxCoolingPeriod": 1})
     assert result["totals"]["completed"] == len(requests) == 6
     assert sum(result["timeline"]["pausedUs"]) >= 800_000, result["timeline"]["pausedUs"]
     assert requests[-1].at < requests[0].at + 4, "all came before the first answer"
+    generator = result["generator"]
+    assert (generator["state"], generator["limit"]) == ("generator-limited", "watchdog"), generator
+    assert result["verdict"]["status"] == "generator-limited" and result["workers"][0]["generator"]["text"] in result["verdict"]["reasons"][-1]
 
 
 if __name__ == "__main__":

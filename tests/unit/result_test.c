@@ -248,6 +248,18 @@ static void the_worst_generator_speaks_for_all(void **state)
     generator_is(json_object_get(json_array_get(workers, 1), "generator"), "generator-limited",
                  "cpu");
     assert_int_equal(result_exit_code(result), RESULT_PASSED);
+    result_be_strict(result);
+    assert_int_equal(result_exit_code(result), RESULT_GENERATOR);
+    json_decref(result);
+    refuse(f, 100);
+    result = result_build(&f->in);
+    result_be_strict(result);
+    assert_int_equal(result_exit_code(result), RESULT_FAILED);
+    json_decref(result);
+    f->in.running = true;
+    result = result_build(&f->in);
+    result_be_strict(result);
+    assert_true(json_is_null(json_object_get(result, "verdict")));
     json_decref(result);
 }
 

@@ -39,6 +39,7 @@ struct local {
     int n_signals;
     char *failure; // NULL: none
     struct result_member member;
+    bool is_strict;
 };
 
 static void set_failure(struct local *l, const char *text)
@@ -249,6 +250,8 @@ static int finish(struct local *l)
         .verdicts = verdicts,
     });
     judge_verdicts_free(verdicts, plan_n_series(l->plan));
+    if (l->is_strict)
+        result_be_strict(result);
     if (l->failure != NULL)
         screen_notice(&l->screen, "%s", l->failure);
     screen_result(&l->screen, result, NULL);
@@ -324,7 +327,9 @@ static int prepare(struct local *l, const struct conf *conf, Lps__V1__HttpSettin
 
 int local_test(const struct options *o, const struct plan_build *b)
 {
-    struct local l = {.plan = b->plan, .member = {.last_k = -1}};
+    struct local l = {.plan = b->plan,
+                      .member = {.last_k = -1},
+                      .is_strict = o->value[OPTIONS_STRICT].flag};
     Lps__V1__HttpSettings *http = NULL;
     struct conf *conf = NULL;
     char host[65] = "";

@@ -218,6 +218,10 @@ static const struct options_row rows[OPTIONS__COUNT] = {
         RUNS, OPTIONS_FLAG, {"--queue"},
         .doc = "Waits until a run that is in the way is over, on this host or in the cluster, "
                "instead of being refused."},
+    [OPTIONS_STRICT] = {
+        RUNS, OPTIONS_FLAG, {"--strict"},
+        .doc = "Leaves with exit code 5 where the test passed, but a load generator was the limit "
+               "of what was measured."},
     [OPTIONS_SAVE] = {
         TEST, OPTIONS_FLAG, {"-s", "--save"}, "true|false", .dflt = "false",
         .doc = "Writes the test into the working directory as a plan file, NAME.yaml after its "

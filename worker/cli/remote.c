@@ -147,14 +147,20 @@ static void on_progress(struct follower *f, const json_t *event)
 
 static void on_result(struct follower *f, const json_t *event)
 {
-    const json_t *result = json_object_get(event, "result"), *node = json_object_get(event, "node");
+    json_t *result = json_deep_copy(json_object_get(event, "result"));
+    const json_t *node = json_object_get(event, "node");
     const char *message = text_of(event, "message", NULL);
 
+    f->exit_code = (int)json_integer_value(json_object_get(event, "exitCode"));
+    if (f->exit_code == RESULT_PASSED && f->options->value[OPTIONS_STRICT].flag) {
+        result_be_strict(result);
+        f->exit_code = result_exit_code(result);
+    }
     if (message != NULL)
         screen_notice(&f->screen, "%s", message);
     screen_result(&f->screen, json_is_object(result) ? result : NULL,
                   json_is_object(node) ? node : NULL);
-    f->exit_code = (int)json_integer_value(json_object_get(event, "exitCode"));
+    json_decref(result);
     f->has_result = true;
 }
 
