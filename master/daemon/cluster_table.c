@@ -75,6 +75,39 @@ static bool answer_known_or_refuse(struct cluster *c, const struct event *ev)
     return *why != '\0';
 }
 
+static void send_fin_reply(struct cluster *c, struct cluster_node *node, const char *run,
+                           bool closed)
+{
+    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_FIN_REPLY, node);
+
+    snprintf(a->run, sizeof a->run, "%s", run);
+    a->closed = closed;
+}
+
+static void send_ack(struct cluster *c, struct cluster_node *node, const char *run, uint64_t seq)
+{
+    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_ACK, node);
+
+    snprintf(a->run, sizeof a->run, "%s", run);
+    a->seq = seq;
+}
+
+// What the run before still has on its way to the store is late, and nobody knows whose it is once
+// it is committed.
+static void answer_what_is_left(struct cluster *c)
+{
+    const struct cluster_run *run = c->run;
+
+    for (size_t i = 0; run != NULL && i < run->n_members; i++) {
+        const struct cluster_member *m = run->members[i];
+        if (m->received_seq == m->committed_seq || m->node->epoch != m->epoch)
+            continue;
+        send_ack(c, m->node, run->id, m->received_seq);
+        if (m->fin_received)
+            send_fin_reply(c, m->node, run->id, true);
+    }
+}
+
 static void submit_opens(struct cluster *c, struct event *ev)
 {
     const struct cluster_submission *s = ev->submission;
@@ -93,6 +126,7 @@ static void submit_opens(struct cluster *c, struct event *ev)
         refuse(c, ev, c->refuse_runs);
         return;
     }
+    answer_what_is_left(c);
     cluster_run_free(run);
     c->run = run = xcalloc(1, sizeof *run);
     snprintf(run->id, sizeof run->id, "%s", s->new_run);
@@ -327,23 +361,6 @@ static void down_loses(struct cluster *c, struct event *ev)
 
 // --- WINDOW, FIN, COMMIT ---
 
-static void send_fin_reply(struct cluster *c, struct cluster_node *node, const char *run,
-                           bool closed)
-{
-    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_FIN_REPLY, node);
-
-    snprintf(a->run, sizeof a->run, "%s", run);
-    a->closed = closed;
-}
-
-static void send_ack(struct cluster *c, struct cluster_node *node, const char *run, uint64_t seq)
-{
-    struct cluster_action *a = cluster_emit(c, CLUSTER_SEND_ACK, node);
-
-    snprintf(a->run, sizeof a->run, "%s", run);
-    a->seq = seq;
-}
-
 static void data_is_late(struct cluster *c, struct event *ev)
 {
     ev->verdict = CLUSTER_CLOSED;
@@ -393,12 +410,16 @@ static void data_in_order(struct cluster *c, struct event *ev)
 static void data_after_the_end(struct cluster *c, struct event *ev)
 {
     struct cluster_member *m = cluster_member_of(c, ev->node);
-    bool ours = strcmp(ev->run, c->run->id) == 0;
+    bool ours = strcmp(ev->run, c->run->id) == 0 && m != NULL;
 
-    if (ours && m != NULL && ev->seq <= m->received_seq)
+    if (ours && ev->seq <= m->received_seq) {
         data_is_duplicate(c, ev, m);
-    else
-        data_is_late(c, ev);
+        return;
+    }
+    // It is acknowledged, and the next Welcome must not take that back.
+    if (ours)
+        m->received_seq = m->committed_seq = ev->seq;
+    data_is_late(c, ev);
 }
 
 static struct cluster_member *committed(struct cluster *c, const struct event *ev)
@@ -407,7 +428,8 @@ static struct cluster_member *committed(struct cluster *c, const struct event *e
         struct cluster_member *m = c->run->members[i];
         if (m->source != ev->source)
             continue;
-        m->committed_seq = ev->seq;
+        if (ev->seq > m->committed_seq)
+            m->committed_seq = ev->seq;
         if (m->node->session == NULL || m->node->epoch != m->epoch)
             return m;
         send_ack(c, m->node, ev->run, ev->seq);

@@ -84,6 +84,28 @@ static void windows_of_a_closed_run_are_late(void **unused)
     world_end(&w);
 }
 
+static void what_was_acknowledged_as_late_is_not_asked_for_again(void **unused)
+{
+    struct world w = world_in(CLUSTER_RUNNING);
+
+    (void)unused;
+    submit(&w, 1);
+    assert_int_equal(window(&w, 1, 1), CLUSTER_TAKE);
+    gone(&w, 1, 0);
+    finish(&w, 0, 1);
+    pass(&w, GRACE);
+    assert_int_equal(state(&w), CLUSTER_STOPPED);
+    hello(&w, 1, 1, 1);
+    assert_int_equal(window(&w, 1, 1), CLUSTER_DUPLICATE);
+    assert_int_equal(window(&w, 1, 2), CLUSTER_CLOSED);
+    commit(&w, 1, 1, false, NULL);
+    assert_int_equal(member(&w, 1)->committed_seq, 2);
+    assert_int_equal(window(&w, 1, 2), CLUSTER_DUPLICATE);
+    assert_int_equal(fin(&w, 1, 3), CLUSTER_CLOSED);
+    assert_int_equal(member(&w, 1)->committed_seq, 3);
+    world_end(&w);
+}
+
 static void windows_of_another_run_are_late_and_harm_nobody(void **unused)
 {
     struct world w = world_in(CLUSTER_RUNNING);
@@ -325,6 +347,7 @@ int main(void)
         cmocka_unit_test(windows_on_their_way_at_a_takeover_are_duplicates_afterwards),
         cmocka_unit_test(nothing_follows_a_fin),
         cmocka_unit_test(windows_of_a_closed_run_are_late),
+        cmocka_unit_test(what_was_acknowledged_as_late_is_not_asked_for_again),
         cmocka_unit_test(windows_of_another_run_are_late_and_harm_nobody),
         cmocka_unit_test(a_node_that_is_no_member_must_not_send_windows),
         cmocka_unit_test(a_commit_of_a_stream_that_is_gone_is_not_answered),
