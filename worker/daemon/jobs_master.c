@@ -135,9 +135,10 @@ static void take_submit_reply(struct jobs *jobs, const Lps__V1__SubmitReply *rep
         job->run = xstrdup(reply->run);
     }
     jobs_give(jobs, job, e);
-    // The state that was sent before the answer.
+    // The state that was sent before the answer; one without this node is older than that.
     if (e.kind == MEMBER_ACCEPTED && jobs->state != NULL &&
-        strcmp(jobs->state->run, job->run) == 0) {
+        strcmp(jobs->state->run, job->run) == 0 &&
+        has_member(jobs->state, jobs->conf->cluster.node_name)) {
         keep_state(&job->state, jobs->state);
         give_state(jobs, job, jobs->state);
     }
