@@ -64,13 +64,14 @@ TESTS  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZ   := $(patsubst tests/fuzz/%_fuzz.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 CLUSTER := $(B)/cluster/switch $(B)/cluster/wallclock.so
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/target_%,$(wildcard tests/bench/*.c)))
+EXPLORER := $(B)/explore/explore
 
 .PHONY: all tests deps demo check check-fast check-style bench bench-quick fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS:%=$(B)/%)
-tests: all $(TESTS) $(FUZZ) $(CLUSTER) $(BENCH)
+tests: all $(TESTS) $(FUZZ) $(CLUSTER) $(BENCH) $(EXPLORER)
 
 deps:
 	$(Q)tests/deps.sh
@@ -151,6 +152,15 @@ $(B)/cluster/switch: tests/cluster/switch.c
 $(B)/cluster/wallclock.so: tests/cluster/wallclock.c
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -fPIC -shared -o $@ $<
+
+# The heap of the explored cluster is one block (tests/explore/arena.h).
+EXPLORE_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray free strdup strndup vasprintf \
+	protobuf_c_message_unpack protobuf_c_message_free_unpacked __assert_fail)
+# TOOTH: a source with a bug, in the place of the real one (tests/explore/check-teeth).
+$(EXPLORER): $(wildcard tests/explore/*.[ch]) $(TOOTH) $(ARCHIVES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(EXPLORE_WRAP) \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
