@@ -62,7 +62,7 @@ ALL_SRC := $(sort $(SRC_common) $(foreach p,$(ROOMS),$(SRC_$(p))) $(SRC_gen))
 
 TESTS  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 FUZZ   := $(patsubst tests/fuzz/%_fuzz.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-CLUSTER := $(B)/cluster/switch $(B)/cluster/wallclock.so
+CLUSTER := $(B)/cluster/switch $(B)/cluster/swarm $(B)/cluster/wallclock.so
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/target_%,$(wildcard tests/bench/*.c)))
 EXPLORER := $(B)/explore/explore
 
@@ -138,6 +138,11 @@ $(B)/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(ARCHIVES)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< tests/fuzz/replay.c \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
 
+$(B)/cluster/swarm: tests/cluster/swarm.c $(ARCHIVES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_test)
+
 $(B)/bench/%: tests/bench/%.c $(AR_common)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter tests/%.c,$^) $(AR_common) \
@@ -205,4 +210,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(patsubst %,%.d,$(TESTS) $(FUZZ) $(BENCH)) $(patsubst %.o,%.d,$(call objs,$(ALL_SRC)))
+-include $(patsubst %,%.d,$(TESTS) $(FUZZ) $(BENCH) $(CLUSTER)) $(patsubst %.o,%.d,$(call objs,$(ALL_SRC)))
