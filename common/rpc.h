@@ -87,6 +87,11 @@ void rpc_call_accept(struct rpc_call *call, const struct rpc_call_ops *ops, void
 // Packs now. 0; -EAGAIN: more than RPC_QUEUE_MAX is waiting, not taken, on_drained will come;
 // -EPIPE: closed.
 int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message);
+// The same message to many calls, packed and kept once.
+struct rpc_packed;
+struct rpc_packed *rpc_pack(const ProtobufCMessage *message);
+int rpc_call_send_packed(struct rpc_call *call, const struct rpc_packed *packed);
+void rpc_packed_free(struct rpc_packed *packed); // calls that it is being sent on keep their share
 // Server: status goes out after what is queued. Further sends are -EPIPE.
 void rpc_call_finish(struct rpc_call *call, enum rpc_status status, const char *details);
 void rpc_call_half_close(struct rpc_call *call); // client

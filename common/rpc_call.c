@@ -229,25 +229,72 @@ static void start_send(struct rpc_call *call)
     start_batch(call, ops, n, &call->send);
 }
 
-int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message)
+// 0, or why a message of this length is not taken.
+static int may_send(struct rpc_call *call, size_t len)
 {
     if (is_ending(call) || call->send_failed || call->half_closing)
         return -EPIPE;
-    size_t len = protobuf_c_message_get_packed_size(message);
-    if (call->queued_bytes > 0 && call->queued_bytes + len > RPC_QUEUE_MAX) {
-        call->refused_send = true;
-        return -EAGAIN;
-    }
+    if (call->queued_bytes == 0 || call->queued_bytes + len <= RPC_QUEUE_MAX)
+        return 0;
+    call->refused_send = true;
+    return -EAGAIN;
+}
+
+static void enqueue(struct rpc_call *call, grpc_slice bytes)
+{
     struct rpc_out *out = xcalloc(1, sizeof *out);
-    grpc_slice packed = grpc_slice_malloc(len);
-    protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(packed));
-    out->bytes = grpc_raw_byte_buffer_create(&packed, 1);
-    out->len = len;
-    grpc_slice_unref(packed);
+
+    out->bytes = grpc_raw_byte_buffer_create(&bytes, 1);
+    out->len = GRPC_SLICE_LENGTH(bytes);
     STAILQ_INSERT_TAIL(&call->queue, out, link);
-    call->queued_bytes += len;
+    call->queued_bytes += out->len;
     start_send(call);
+}
+
+static grpc_slice pack(const ProtobufCMessage *message, size_t len)
+{
+    grpc_slice packed = grpc_slice_malloc(len);
+
+    protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(packed));
+    return packed;
+}
+
+int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+    int r = may_send(call, len);
+
+    if (r < 0)
+        return r;
+    grpc_slice packed = pack(message, len);
+    enqueue(call, packed);
+    grpc_slice_unref(packed);
     return 0;
+}
+
+struct rpc_packed *rpc_pack(const ProtobufCMessage *message)
+{
+    struct rpc_packed *packed = xcalloc(1, sizeof *packed);
+
+    packed->bytes = pack(message, protobuf_c_message_get_packed_size(message));
+    return packed;
+}
+
+int rpc_call_send_packed(struct rpc_call *call, const struct rpc_packed *packed)
+{
+    int r = may_send(call, GRPC_SLICE_LENGTH(packed->bytes));
+
+    if (r == 0)
+        enqueue(call, packed->bytes);
+    return r;
+}
+
+void rpc_packed_free(struct rpc_packed *packed)
+{
+    if (packed == NULL)
+        return;
+    grpc_slice_unref(packed->bytes);
+    free(packed);
 }
 
 // --- Beginning and end ---

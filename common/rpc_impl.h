@@ -34,6 +34,10 @@ struct rpc_loop {
 // The tag to hand to gRPC, made visible to the poller.
 void *rpc_tag_start(struct rpc_tag *tag);
 
+struct rpc_packed {
+    grpc_slice bytes;
+};
+
 struct rpc_out {
     STAILQ_ENTRY(rpc_out) link;
     grpc_byte_buffer *bytes;

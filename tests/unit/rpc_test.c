@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
+#include "common/str.h"
+#include "health.pb-c.h"
 #include "tests/unit/rpc_test_util.h"
 
 // --- Streams ---
@@ -44,6 +46,53 @@ static void messages_sent_before_the_connection_stands_are_delivered(void **stat
     assert_true(end->in_order);
     rpc_call_cancel(end->call);
     expect_closed(f, end, RPC_CANCELLED, NULL);
+}
+
+static void a_message_packed_once_goes_to_many_calls(void **state)
+{
+    struct fixture *f = *state;
+    Grpc__Health__V1__HealthCheckRequest m = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct end *a = open_session(f), *at_a = f->accepted, *b = open_session(f), *at_b = f->accepted;
+    size_t len = 1000 + 3; // one byte of tag and two of length
+
+    m.service = xcalloc(1001, 1);
+    memset(m.service, 'x', 1000);
+    struct rpc_packed *packed = rpc_pack(&m.base);
+    free(m.service);
+    assert_int_equal(rpc_call_send_packed(a->call, packed), 0);
+    assert_int_equal(rpc_call_send_packed(a->call, packed), 0);
+    assert_int_equal(rpc_call_send_packed(b->call, packed), 0);
+    rpc_packed_free(packed);
+    wait_for(f->base, &at_a->n_messages, 2);
+    wait_for(f->base, &at_b->n_messages, 1);
+    assert_int_equal(at_a->last_len, len);
+    assert_int_equal(at_b->last_len, len);
+    rpc_call_cancel(a->call);
+    rpc_call_cancel(b->call);
+    expect_closed(f, a, RPC_CANCELLED, NULL);
+    expect_closed(f, b, RPC_CANCELLED, NULL);
+    wait_for(f->base, &f->n_closed, 2);
+}
+
+static void a_packed_message_is_refused_where_another_is(void **state)
+{
+    struct fixture *f = *state;
+    Grpc__Health__V1__HealthCheckRequest m = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct end *end = open_session(f);
+
+    rpc_packed_free(NULL);
+    m.service = xcalloc(RPC_QUEUE_MAX, 1);
+    memset(m.service, 'x', RPC_QUEUE_MAX - 1);
+    struct rpc_packed *packed = rpc_pack(&m.base);
+    free(m.service);
+    assert_int_equal(rpc_call_send_packed(end->call, packed), 0);
+    assert_int_equal(rpc_call_send_packed(end->call, packed), -EAGAIN);
+    wait_for(f->base, &end->n_drained, 1);
+    assert_int_equal(rpc_call_send_packed(end->call, packed), 0);
+    rpc_call_cancel(end->call);
+    assert_int_equal(rpc_call_send_packed(end->call, packed), -EPIPE);
+    expect_closed(f, end, RPC_CANCELLED, NULL);
+    rpc_packed_free(packed);
 }
 
 static void an_empty_message_is_a_message(void **state)
@@ -369,6 +418,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVED(messages_arrive_in_order_both_ways),
         SERVED(messages_sent_before_the_connection_stands_are_delivered),
+        SERVED(a_message_packed_once_goes_to_many_calls),
+        SERVED(a_packed_message_is_refused_where_another_is),
         SERVED(an_empty_message_is_a_message),
         SERVED(the_peer_is_named),
         SERVED(two_hundred_calls_one_after_the_other_and_two_hundred_at_once),
