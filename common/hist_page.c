@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_BITS_MIN = 1, WORD_BITS = 64 };
+enum {
+    LOG_BITS_MIN = 1,
+    WORD_BITS = 64,
+    // So few bits are counters that take less when added one by one than when spread: a second of
+    // one worker, merged into the sum of many.
+    SPARSE_MAX = 24,
+};
 
 const uint64_t hist_page_full[] = {1, 3, 15, UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
 
@@ -84,15 +90,6 @@ void hist_page_add(struct hist_page **page, uint32_t at, uint64_t n)
     (*page)->word[bit / WORD_BITS] += n << bit % WORD_BITS;
 }
 
-static bool is_zero(const struct hist_page *page)
-{
-    uint64_t any = 0;
-
-    for (uint32_t i = 0; i < n_words(page->log_bits); i++)
-        any |= page->word[i];
-    return any == 0;
-}
-
 // Adds up words of counters, all at once; false, with nothing changed: one would carry into the
 // next.
 static bool add_words(struct hist_page *into, const uint64_t *word)
@@ -112,12 +109,38 @@ static bool add_words(struct hist_page *into, const uint64_t *word)
     return true;
 }
 
+// How many bits are 1, at most SPARSE_MAX + 1.
+static uint32_t count_bits(const struct hist_page *page)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < n_words(page->log_bits) && n <= SPARSE_MAX; i++)
+        for (uint64_t rest = page->word[i]; rest != 0 && n <= SPARSE_MAX; rest &= rest - 1)
+            n++;
+    return n;
+}
+
+static void add_one_by_one(struct hist_page **into, const struct hist_page *from)
+{
+    uint32_t bits = 1U << from->log_bits;
+    uint64_t full = hist_page_full[from->log_bits];
+
+    for (uint32_t i = 0; i < n_words(from->log_bits); i++) {
+        for (uint64_t rest = from->word[i]; rest != 0;) {
+            uint32_t shift = (uint32_t)__builtin_ctzll(rest) & -bits;
+            hist_page_add(into, (i * WORD_BITS + shift) >> from->log_bits, rest >> shift & full);
+            rest &= ~(full << shift);
+        }
+    }
+}
+
 void hist_page_merge(struct hist_page **into, const struct hist_page *from)
 {
     uint64_t wide[HIST_PAGE];
     const uint64_t *word = from->word;
 
-    if (is_zero(from)) // a page that a reset kept
+    uint32_t n_bits = count_bits(from);
+    if (n_bits == 0) // a page that a reset kept
         return;
     if (*into == NULL) {
         *into = xmemdup(from, hist_page_bytes(from));
@@ -125,6 +148,10 @@ void hist_page_merge(struct hist_page **into, const struct hist_page *from)
     }
     if ((*into)->log_bits < from->log_bits)
         widen(into, from->log_bits);
+    if ((*into)->log_bits > from->log_bits && n_bits <= SPARSE_MAX) {
+        add_one_by_one(into, from);
+        return;
+    }
     for (;;) {
         if ((*into)->log_bits > from->log_bits) {
             spread(wide, (*into)->log_bits, from);
