@@ -7,6 +7,7 @@
 #define K_MIN       (-1)
 #define K_MAX       31536000 // a year of seconds
 #define SOURCES_MAX 100000
+#define N_FRESH     4 // sources are seldom further apart than that
 
 // What a source had in flight when it was last heard of.
 struct source {
@@ -22,6 +23,13 @@ struct second {
     struct hist service;           // of all its series
 };
 
+// What came for a second since somebody last looked: of many sources only the sum is merged into
+// the wide counters of the second and of the totals.
+struct fresh {
+    struct metrics_window *window; // NULL: none yet
+    bool used;
+};
+
 struct aggregate {
     uint32_t n_series, keep_s;
     struct metrics_series *totals; // gauges unused
@@ -30,6 +38,8 @@ struct aggregate {
     size_t n_points, cap_points;
     int64_t first_k;
     struct second *recent; // ring: second k at k mod keep_s
+    struct fresh fresh[N_FRESH];
+    uint32_t next_fresh; // to be taken when all are in use
     struct source *sources;
     uint32_t n_sources;
     uint64_t in_flight; // of all sources
@@ -56,6 +66,8 @@ void aggregate_free(struct aggregate *a)
         metrics_window_free(a->recent[i].window);
         hist_done(&a->recent[i].service);
     }
+    for (uint32_t i = 0; i < N_FRESH; i++)
+        metrics_window_free(a->fresh[i].window);
     metrics_series_done(&a->total);
     free(a->totals);
     free(a->recent);
@@ -202,6 +214,56 @@ struct aggregate_share aggregate_share(uint32_t source, const struct metrics_win
     return share;
 }
 
+static void settle(struct aggregate *a, struct fresh *fresh)
+{
+    const struct metrics_window *w = fresh->window;
+
+    fresh->used = false;
+    for (uint32_t i = 0; i < a->n_series; i++) {
+        metrics_merge_later(&a->totals[i], &w->series[i]);
+        metrics_merge_later(&a->total, &w->series[i]);
+    }
+    if (w->k < horizon(a))
+        return;
+    struct second *second = reach_second(a, w->k);
+    metrics_merge_peer(second->window, w);
+    for (uint32_t i = 0; i < a->n_series; i++)
+        hist_merge(&second->service, &w->series[i].latency[METRICS_SERVICE]);
+    set_percentiles(reach_point(a, w->k), &second->service);
+}
+
+// Who looks sees all that came: what is fresh is no part of what an aggregate is.
+static void settle_all(const struct aggregate *a)
+{
+    struct aggregate *own = (struct aggregate *)a;
+
+    for (uint32_t i = 0; i < N_FRESH; i++)
+        if (a->fresh[i].used)
+            settle(own, &own->fresh[i]);
+}
+
+static struct metrics_window *reach_fresh(struct aggregate *a, int64_t k)
+{
+    struct fresh *fresh = NULL;
+
+    for (uint32_t i = 0; i < N_FRESH; i++) {
+        if (a->fresh[i].used && a->fresh[i].window->k == k)
+            return a->fresh[i].window;
+        if (!a->fresh[i].used)
+            fresh = &a->fresh[i];
+    }
+    if (fresh == NULL) {
+        fresh = &a->fresh[a->next_fresh++ % N_FRESH];
+        settle(a, fresh);
+    }
+    if (fresh->window == NULL)
+        fresh->window = metrics_window_new(k, a->n_series);
+    else
+        metrics_window_reset(fresh->window, k);
+    fresh->used = true;
+    return fresh->window;
+}
+
 int aggregate_add(struct aggregate *a, uint32_t source, const struct metrics_window *w)
 {
     struct aggregate_share share = aggregate_share(source, w);
@@ -219,23 +281,15 @@ int aggregate_add_merged(struct aggregate *a, const struct aggregate_share *shar
     if (w->k < K_MIN || w->k > K_MAX || w->k > aggregate_newest(a) + AGGREGATE_GAP_MAX || !known ||
         w->n_series != a->n_series)
         return -ERANGE;
+    // What leaves the horizon with this one is settled while it is still in there.
+    if (w->k > aggregate_newest(a))
+        settle_all(a);
+    metrics_merge_peer(reach_fresh(a, w->k), w);
 
     struct aggregate_point *p = reach_point(a, w->k);
-
-    for (uint32_t i = 0; i < a->n_series; i++) {
-        metrics_merge_later(&a->totals[i], &w->series[i]);
-        metrics_merge_later(&a->total, &w->series[i]);
-    }
     add_counters(p, w);
     for (size_t i = 0; i < n; i++)
         add_share(a, &shares[i], p, w->k);
-    if (w->k >= horizon(a)) {
-        struct second *second = reach_second(a, w->k);
-        metrics_merge_peer(second->window, w);
-        for (uint32_t i = 0; i < w->n_series; i++)
-            hist_merge(&second->service, &w->series[i].latency[METRICS_SERVICE]);
-        set_percentiles(p, &second->service);
-    }
     return 0;
 }
 
@@ -248,30 +302,43 @@ const struct generator *aggregate_generator(const struct aggregate *a, uint32_t 
 
 const struct metrics_series *aggregate_totals(const struct aggregate *a)
 {
+    settle_all(a);
     return a->totals;
 }
 
 const struct metrics_series *aggregate_total(const struct aggregate *a)
 {
+    settle_all(a);
     return &a->total;
 }
 
 const struct aggregate_point *aggregate_points(const struct aggregate *a, size_t *ret_n)
 {
+    settle_all(a);
     *ret_n = a->n_points;
     return a->points;
 }
 
+static bool has_point(const struct aggregate *a, int64_t k)
+{
+    return a->n_points > 0 && k >= a->first_k && k < a->first_k + (int64_t)a->n_points;
+}
+
 const struct aggregate_point *aggregate_point_at(const struct aggregate *a, int64_t k)
 {
-    if (a->n_points == 0 || k < a->first_k || k >= a->first_k + (int64_t)a->n_points)
-        return NULL;
-    return &a->points[k - a->first_k];
+    settle_all(a);
+    return has_point(a, k) ? &a->points[k - a->first_k] : NULL;
+}
+
+uint64_t aggregate_n_sources(const struct aggregate *a, int64_t k)
+{
+    return has_point(a, k) ? a->points[k - a->first_k].n_sources : 0;
 }
 
 const struct metrics_window *aggregate_window(const struct aggregate *a, int64_t k)
 {
-    if (aggregate_point_at(a, k) == NULL || k < horizon(a))
+    settle_all(a);
+    if (!has_point(a, k) || k < horizon(a))
         return NULL;
     const struct metrics_window *w = ring_slot(a, k)->window;
     return w != NULL && w->k == k ? w : NULL;

@@ -54,6 +54,8 @@ const struct metrics_series *aggregate_total(const struct aggregate *a);
 const struct aggregate_point *aggregate_points(const struct aggregate *a, size_t *ret_n);
 // The point of k, or NULL.
 const struct aggregate_point *aggregate_point_at(const struct aggregate *a, int64_t k);
+// n_sources of that point, else 0: to be asked after each window, of which the others take a merge.
+uint64_t aggregate_n_sources(const struct aggregate *a, int64_t k);
 // The merged window k while it is above the horizon, else NULL: for heat maps, per-series rates and
 // the store.
 const struct metrics_window *aggregate_window(const struct aggregate *a, int64_t k);
