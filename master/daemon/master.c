@@ -190,7 +190,7 @@ static void judge(struct master *m)
     for (size_t i = n - n_new; i < n; i++)
         log_iteration_end(m, &ends[i]);
     if (n_new > 0 && m->service != NULL)
-        service_send_state(m->service, NULL);
+        service_tell_state(m->service);
     if (n_new > 0 && m->web != NULL)
         web_publish_state(m->web);
 }
@@ -206,8 +206,8 @@ static void on_ended(struct master *m)
     m->run->result = run_result(m->run, state, now_ns());
     store_end(m);
     log_verdict(m->run);
-    for (size_t i = 0; m->service != NULL && i < state->n_members; i++)
-        service_send_result(m->service, state->members[i]->node);
+    if (m->service != NULL)
+        service_send_result(m->service, NULL);
     if (m->web != NULL)
         web_publish_frame(m->web);
 }
@@ -250,10 +250,13 @@ static void on_state(struct master *m, struct cluster_node *node)
 {
     const struct cluster_run *state = cluster_run(m->cluster);
 
-    if (m->service != NULL)
-        service_send_state(m->service, node);
-    if (node != NULL)
+    if (node != NULL) {
+        if (m->service != NULL)
+            service_send_state(m->service, node);
         return;
+    }
+    if (m->service != NULL)
+        service_tell_state(m->service);
     store_state(m, state);
     if (m->web != NULL)
         web_publish_state(m->web);
@@ -368,9 +371,9 @@ static void on_stored(const char *run, int64_t source, int error, void *arg)
 static bool is_second_whole(const struct master *m)
 {
     const struct aggregate *a = m->run->aggregate;
-    const struct aggregate_point *p = aggregate_point_at(a, aggregate_newest(a));
+    uint64_t n_sources = aggregate_n_sources(a, aggregate_newest(a));
 
-    return p != NULL && p->n_sources >= cluster_n_active(cluster_run(m->cluster));
+    return n_sources > 0 && n_sources >= cluster_n_active(cluster_run(m->cluster));
 }
 
 static void on_commit(const char *run, uint32_t source, uint64_t seq,

@@ -138,13 +138,13 @@ static bool is_over(const struct master *m, const char *run)
            store_has_run(m->store, run);
 }
 
-// Who joins a run may leave its plan out. 0, or -EINVAL with why not for the worker.
+// Of who joins a run it is the same, there or left out. 0, or -EINVAL with why not for the worker.
 static int take_plan(struct master *m, const Lps__V1__Submit *msg, char *why, size_t size)
 {
     const struct cluster_run *run = cluster_run(m->cluster);
     struct diag d = {0};
 
-    if (msg->plan.len == 0 && cluster_is_open(m->cluster) &&
+    if (cluster_is_open(m->cluster) &&
         memcmp(run->digest, msg->digest.data, sizeof run->digest) == 0)
         return 0;
     int r = plan_parse((const char *)msg->plan.data, msg->plan.len, &d, &m->plan);
@@ -374,6 +374,7 @@ int service_open(struct master *master, const char *address, uint16_t *ret_port,
     service->method = (struct rpc_method){"/lps.v1.Cluster/Session", on_session, service};
     service->server = rpc_server_new(service->loop, &service->method, 1);
     LIST_INIT(&service->sessions);
+    service->state_due = evtimer_new(master->base, service_on_state_due, service);
     *ret_service = service;
     int r = rpc_server_listen(service->server, address, ret_port, err, err_size);
     if (r == 0)
@@ -393,6 +394,7 @@ static void free_later(evutil_socket_t fd, short what, void *arg)
     rpc_loop_free(service->loop);
     rpc_arena_free(service->arena);
     event_free(service->freed);
+    event_free(service->state_due);
     free(service);
     done(done_arg);
 }
@@ -408,6 +410,7 @@ static void on_shut_down(void *arg)
 void service_close(struct service *service, void (*done)(void *arg), void *arg)
 {
     service->closing = true;
+    event_del(service->state_due);
     service->done = done;
     service->arg = arg;
     rpc_server_shutdown(service->server, 2000, on_shut_down, service);

@@ -23,7 +23,17 @@ struct session {
     bool paused;
     struct service_answers answers; // under way
     size_t n_answers;
-    bool state_due; // the newest run state did not fit into the queue
+    bool state_due;     // the newest run state did not fit into the queue
+    uint64_t broadcast; // the newest that it was in
+};
+
+// What of a run's state is told at once.
+struct service_headline {
+    char run[CLUSTER_RUN_ID_MAX + 1];
+    enum cluster_state state;
+    enum cluster_stop stop;
+    int64_t t0_ns;
+    size_t n_ended;
 };
 
 struct service {
@@ -35,7 +45,10 @@ struct service {
     LIST_HEAD(, session) sessions;
     size_t n_sessions;
     bool closing;
-    struct event *freed; // frees outside of gRPC's call-back
+    uint64_t n_broadcasts;
+    struct service_headline told;
+    struct event *state_due; // a broadcast waits
+    struct event *freed;     // frees outside of gRPC's call-back
     void (*done)(void *arg);
     void *arg;
 };
@@ -47,6 +60,7 @@ void service_send(struct session *s, Lps__V1__MasterMessage__BodyCase body, void
 // SubmitReply; refusal NULL: accepted.
 void service_answer(struct session *s, const char *submission, const char *run, const char *refusal,
                     bool observer, bool late);
+void service_on_state_due(evutil_socket_t fd, short what, void *service);
 void service_send_welcome(struct session *s);
 void service_send_progress(struct service *service);
 // Reads on or not, by what of the member waits for the store.

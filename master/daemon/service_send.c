@@ -1,6 +1,7 @@
 #include "master/daemon/service_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "common/str.h"
 
 #define RESULT_SENT_MAX (128 * 1024) // a larger one would be in the way of all else on the stream
+
+static const char unread[] = "the worker does not read what it is sent";
 
 void service_end(struct session *s, enum rpc_status status, const char *text)
 {
@@ -31,7 +34,7 @@ static int send_message(struct session *s, Lps__V1__MasterMessage__BodyCase body
 void service_send(struct session *s, Lps__V1__MasterMessage__BodyCase body, void *message)
 {
     if (send_message(s, body, message) == -EAGAIN)
-        service_end(s, RPC_RESOURCE_EXHAUSTED, "the worker does not read what it is sent");
+        service_end(s, RPC_RESOURCE_EXHAUSTED, unread);
 }
 
 static struct session *session_of(const struct cluster_node *node)
@@ -51,23 +54,28 @@ static Lps__V1__State member_state(const struct cluster_member *m)
     return states[m->state];
 }
 
+static void set_member(Lps__V1__MemberState *msg, const struct cluster_member *m)
+{
+    lps__v1__member_state__init(msg);
+    msg->node = m->node->name;
+    msg->state = member_state(m);
+    msg->counted = m->counted;
+    msg->part = m->part;
+    msg->observer = m->observer;
+    msg->reason = m->reason == NULL ? msg->reason : m->reason;
+}
+
 // Into msg, which run_state_done frees.
 static void add_members(Lps__V1__RunState *msg, const struct cluster_run *run)
 {
-    Lps__V1__MemberState *members = xcalloc(run->n_members, sizeof *members);
+    size_t n = run->n_members <= SERVICE_MEMBERS_MAX ? run->n_members : 0;
+    Lps__V1__MemberState *members = xcalloc(n + 1, sizeof *members);
 
-    msg->n_members = run->n_members;
-    msg->members = xcalloc(run->n_members + 1, sizeof *msg->members);
+    msg->n_members = n;
+    msg->members = xcalloc(n + 1, sizeof *msg->members);
     msg->members[0] = members;
-    for (size_t i = 0; i < run->n_members; i++) {
-        const struct cluster_member *m = run->members[i];
-        lps__v1__member_state__init(&members[i]);
-        members[i].node = m->node->name;
-        members[i].state = member_state(m);
-        members[i].counted = m->counted;
-        members[i].part = m->part;
-        members[i].observer = m->observer;
-        members[i].reason = m->reason == NULL ? members[i].reason : m->reason;
+    for (size_t i = 0; i < n; i++) {
+        set_member(&members[i], run->members[i]);
         msg->members[i] = &members[i];
     }
 }
@@ -118,18 +126,88 @@ static Lps__V1__RunState run_state(const struct cluster_run *run, const struct j
     return msg;
 }
 
-void service_send_state(struct service *service, struct cluster_node *node)
+// With the session's own member (NULL: it has none) where not all of them are in msg.
+static void send_state(struct session *s, Lps__V1__RunState *msg, const struct cluster_member *own)
+{
+    size_t n = msg->n_members;
+
+    if (n == 0 && own != NULL) {
+        set_member(msg->members[0], own);
+        msg->n_members = 1;
+    }
+    s->state_due = send_message(s, LPS__V1__MASTER_MESSAGE__BODY_RUN, msg) == -EAGAIN;
+    msg->n_members = n;
+}
+
+static void send_state_to_all(struct service *service, Lps__V1__RunState *msg)
 {
     const struct cluster_run *run = cluster_run(service->master->cluster);
     struct session *s;
 
-    if (run == NULL)
+    service->n_broadcasts++;
+    // The newest member of a node is the one that its session has.
+    for (size_t i = run->n_members; i > 0; i--) {
+        const struct cluster_member *m = run->members[i - 1];
+        s = session_of(m->node);
+        if (s == NULL || m->epoch != m->node->epoch || s->broadcast == service->n_broadcasts)
+            continue;
+        s->broadcast = service->n_broadcasts;
+        send_state(s, msg, m);
+    }
+    LIST_FOREACH(s, &service->sessions, link)
+    if (s->node != NULL && s->broadcast != service->n_broadcasts)
+        send_state(s, msg, NULL);
+}
+
+void service_send_state(struct service *service, struct cluster_node *node)
+{
+    const struct cluster_run *run = cluster_run(service->master->cluster);
+
+    if (run == NULL || (node != NULL && node->session == NULL))
         return;
     Lps__V1__RunState msg = run_state(run, service->master->run->judge, service->master->boot_id);
-    LIST_FOREACH(s, &service->sessions, link)
-    if (s->node != NULL && (node == NULL || s->node == node))
-        s->state_due = send_message(s, LPS__V1__MASTER_MESSAGE__BODY_RUN, &msg) == -EAGAIN;
+    if (node == NULL)
+        send_state_to_all(service, &msg);
+    else
+        send_state(session_of(node), &msg, cluster_member_of(service->master->cluster, node));
     run_state_done(&msg);
+}
+
+void service_on_state_due(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    service_send_state(arg, NULL);
+}
+
+static bool is_new(const struct service_headline *a, const struct service_headline *b)
+{
+    return strcmp(a->run, b->run) != 0 || a->state != b->state || a->stop != b->stop ||
+           a->t0_ns != b->t0_ns || a->n_ended != b->n_ended;
+}
+
+void service_tell_state(struct service *service)
+{
+    const struct cluster_run *run = cluster_run(service->master->cluster);
+    // Some 20 us of CPU a session: a fraction of the loop, however many there are.
+    int64_t wait_ms = SERVICE_STATE_MS + (int64_t)service->n_sessions / 5;
+    struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+    struct service_headline now = {0};
+
+    if (run == NULL)
+        return;
+    snprintf(now.run, sizeof now.run, "%s", run->id);
+    now.state = run->state;
+    now.stop = run->stop;
+    now.t0_ns = run->t0_ns;
+    judge_ends(service->master->run->judge, &now.n_ended);
+    if (is_new(&now, &service->told)) {
+        service->told = now;
+        event_del(service->state_due);
+        service_send_state(service, NULL);
+    } else if (!event_pending(service->state_due, EV_TIMEOUT, NULL)) {
+        event_add(service->state_due, &wait);
+    }
 }
 
 void service_answer(struct session *s, const char *submission, const char *run, const char *refusal,
@@ -148,10 +226,12 @@ void service_answer(struct session *s, const char *submission, const char *run, 
 
 void service_send_reply(struct service *service, const struct cluster_action *action)
 {
-    (void)service;
-    if (action->node->session != NULL)
-        service_answer(session_of(action->node), action->submission, action->run,
-                       action->accepted ? NULL : action->text, action->observer, action->late);
+    if (action->node->session == NULL)
+        return;
+    service_answer(session_of(action->node), action->submission, action->run,
+                   action->accepted ? NULL : action->text, action->observer, action->late);
+    if (action->accepted)
+        service_send_state(service, action->node);
 }
 
 static bool has_backlog(const struct service *service, const struct session *s, uint64_t limit)
@@ -199,20 +279,44 @@ void service_send_fin_reply(struct service *service, struct cluster_node *node, 
     service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_FIN, &msg);
 }
 
-void service_send_result(struct service *service, struct cluster_node *node)
+static struct rpc_packed *pack_result(const struct run *run)
 {
-    const struct run *run = service->master->run;
-    Lps__V1__RunResult msg = LPS__V1__RUN_RESULT__INIT;
-
-    if (node->session == NULL || run == NULL || run->result == NULL)
-        return;
+    Lps__V1__MasterMessage msg = LPS__V1__MASTER_MESSAGE__INIT;
+    Lps__V1__RunResult result = LPS__V1__RUN_RESULT__INIT;
     char *text = jtext_format(run->result, false);
     size_t len = strlen(text);
-    msg.run = (char *)run->id;
-    msg.exit_code = (uint32_t)result_exit_code(run->result);
-    msg.result = (ProtobufCBinaryData){len <= RESULT_SENT_MAX ? len : 0, (uint8_t *)text};
-    service_send(session_of(node), LPS__V1__MASTER_MESSAGE__BODY_RESULT, &msg);
+
+    result.run = (char *)run->id;
+    result.exit_code = (uint32_t)result_exit_code(run->result);
+    result.result = (ProtobufCBinaryData){len <= RESULT_SENT_MAX ? len : 0, (uint8_t *)text};
+    msg.body_case = LPS__V1__MASTER_MESSAGE__BODY_RESULT;
+    msg.result = &result;
+    struct rpc_packed *packed = rpc_pack(&msg.base);
     free(text);
+    return packed;
+}
+
+static void send_packed(const struct cluster_node *node, const struct rpc_packed *packed)
+{
+    struct session *s = session_of(node);
+
+    if (s != NULL && !s->ended && rpc_call_send_packed(s->call, packed) == -EAGAIN)
+        service_end(s, RPC_RESOURCE_EXHAUSTED, unread);
+}
+
+void service_send_result(struct service *service, struct cluster_node *node)
+{
+    const struct cluster_run *state = cluster_run(service->master->cluster);
+    const struct run *run = service->master->run;
+
+    if (run == NULL || run->result == NULL || (node != NULL && node->session == NULL))
+        return;
+    struct rpc_packed *packed = pack_result(run);
+    if (node != NULL)
+        send_packed(node, packed);
+    for (size_t i = 0; node == NULL && i < state->n_members; i++)
+        send_packed(state->members[i]->node, packed);
+    rpc_packed_free(packed);
 }
 
 void service_send_welcome(struct session *s)
