@@ -2,6 +2,7 @@
 # make check      all tests                 make check-fast  the part under a minute
 # make fuzz T=http1 SECONDS=60       make install DESTDIR= prefix=/usr
 # make bench              beside wrk, ab, h2load and hey, 20 minutes; make bench-quick: under 3 minutes
+# make bench-scale        a master under up to 5,000 workers, 5 minutes
 # SAN=address,undefined | SAN=thread | COV=1 are variants with a build directory of their own; V=1 shows commands.
 
 VERSION := 0.1.0
@@ -66,7 +67,7 @@ CLUSTER := $(B)/cluster/switch $(B)/cluster/swarm $(B)/cluster/wallclock.so
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/target_%,$(wildcard tests/bench/*.c)))
 EXPLORER := $(B)/explore/explore
 
-.PHONY: all tests deps demo check check-fast check-style bench bench-quick fuzz install clean
+.PHONY: all tests deps demo check check-fast check-style bench bench-quick bench-scale fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -182,6 +183,10 @@ demo: deps
 bench bench-quick: deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(BENCH)
 	$(Q)tests/bench/bench --build $(B) $(if $(filter bench-quick,$@),--quick)
+
+bench-scale: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) $(B)/lps-masterd $(CLUSTER)
+	$(Q)tests/bench/scale --build $(B)
 
 # libFuzzer starts from the corpus in the tree, and keeps what it finds under build/fuzz.
 SECONDS ?= 60
