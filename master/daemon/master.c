@@ -16,6 +16,8 @@
 #include "master/daemon/view.h"
 #include "master/daemon/web.h"
 
+#define LATE_NS (500 * NS_PER_MS) // of a timer: the loop was busy, or the host was suspended
+
 static int64_t now_ns(void)
 {
     return clock_boot_now().ns;
@@ -430,6 +432,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    // What the workers said meanwhile may still wait to be read.
+    if (m->service != NULL && now_ns() - m->timer_ns > LATE_NS)
+        service_forgive(m->service);
     m->timer_ns = INT64_MIN;
     cluster_timer(m->cluster, now_ns());
     master_apply(m);

@@ -343,7 +343,16 @@ static void on_session(struct rpc_call *call, void *arg)
     rpc_call_accept(call, &ops, s);
 }
 
-// --- Once a second ---
+// --- Time ---
+
+void service_forgive(struct service *service)
+{
+    struct session *s;
+
+    LIST_FOREACH(s, &service->sessions, link)
+    if (s->node != NULL)
+        cluster_seen(service->master->cluster, now_ns(), s->node);
+}
 
 void service_tick(struct service *service)
 {
@@ -352,6 +361,8 @@ void service_tick(struct service *service)
 
     LIST_FOREACH(s, &service->sessions, link)
     {
+        if (s->paused && s->node != NULL) // it is silent because it is not read
+            cluster_seen(service->master->cluster, now_ns(), s->node);
         if (s->paused)
             service_pause_or_resume(service, s);
         if (s->node == NULL && now_ns() - s->opened_ns > SERVICE_HELLO_S * NS_PER_S)

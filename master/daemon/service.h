@@ -12,6 +12,7 @@
 #define SERVICE_SESSIONS_MAX 8192 // streams, greeted or not
 #define SERVICE_HELLO_S      5    // for a stream to greet
 #define SERVICE_BACKLOG_MAX  16   // windows of one member on their way to the store
+#define SERVICE_BACKLOGS     4096 // the same of all members, but 2 of each in any case
 #define SERVICE_MEMBERS_MAX  64   // of a larger run each session is told its own member only
 #define SERVICE_STATE_MS     100  // between two broadcasts that tell of members alone
 
@@ -39,5 +40,7 @@ void service_send_fin_reply(struct service *service, struct cluster_node *node, 
 void service_send_result(struct service *service, struct cluster_node *node);
 void service_end_session(struct service *service, void *session, enum cluster_status status,
                          const char *text);
+// The master itself was away: nobody's silence until now is held against them.
+void service_forgive(struct service *service);
 // Once a second: progress to the members, and what is overdue.
 void service_tick(struct service *service);

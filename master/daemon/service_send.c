@@ -242,10 +242,19 @@ static bool has_backlog(const struct service *service, const struct session *s, 
     return m != NULL && m->received_seq - m->committed_seq >= limit;
 }
 
+// Unpacked, a window of a few KiB takes a hundred.
+static uint64_t backlog_max(const struct service *service)
+{
+    const struct cluster_run *run = cluster_run(service->master->cluster);
+    size_t share = run == NULL ? 0 : SERVICE_BACKLOGS / (run->n_members + 1);
+
+    return share < 2 ? 2 : share < SERVICE_BACKLOG_MAX ? share : SERVICE_BACKLOG_MAX;
+}
+
 void service_pause_or_resume(struct service *service, struct session *s)
 {
-    bool paused =
-        has_backlog(service, s, s->paused ? SERVICE_BACKLOG_MAX / 2 : SERVICE_BACKLOG_MAX);
+    uint64_t most = backlog_max(service);
+    bool paused = has_backlog(service, s, s->paused ? most / 2 : most);
 
     if (paused == s->paused || s->ended)
         return;
