@@ -104,11 +104,11 @@ def run(stage, workers, series, seconds, requests):
     first = time.monotonic()
     before, threads, swarm_before = cpu_s(f"/proc/{master.pid}/stat"), threads_s(master.pid), cpu_s(f"/proc/{swarm.pid}/stat")
     n_connections = connections(cluster.port)
-    swarm.await_text("^last second", seconds + 180)
+    swarm.await_text("^last second", seconds + 300)
     last = time.monotonic()
     after, threads_after, swarm_after = cpu_s(f"/proc/{master.pid}/stat"), threads_s(master.pid), cpu_s(f"/proc/{swarm.pid}/stat")
     rss = memory_mib(master.pid, "VmRSS")
-    code = swarm.wait(240)
+    code = swarm.wait(400)
     assert code in (0, 1), swarm.err
     ended = time.monotonic()
     said = swarm.json()
@@ -117,7 +117,7 @@ def run(stage, workers, series, seconds, requests):
     frames, states = viewer.seen("frame", first, last), viewer.seen("state", first, last)
     return {
         "swarm": said, "whole": code == 0, "workers": workers, "seconds": seconds, "connections": n_connections,
-        "readyToLastMs": round(START_LEAD_S * 1000 - said["ready"]["leadLeastMs"], 1),
+        "readyToLastMs": round(said["ready"]["spreadMs"], 1),
         "startS": round(first - began - 1 - START_LEAD_S, 2), "startCpuS": round(before - idle_cpu_s, 2),
         "cores": round((after - before) / span, 4),
         "coresOf": {name: round((s - threads.get(name, 0)) / span, 4) for name, s in sorted(threads_after.items())

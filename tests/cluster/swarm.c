@@ -27,7 +27,7 @@
 #define SECONDS_MAX  86400
 #define REQUESTS_MAX 1000000
 #define SAMPLES      64  // different windows; workers take them in turn
-#define IDLE_MAX_S   120 // for the start, and for the end after the last window
+#define IDLE_MAX_S   300 // for the start, and for the end after the last window
 
 struct worker {
     struct swarm *swarm;
