@@ -327,9 +327,8 @@ static int prepare(struct local *l, const struct conf *conf, Lps__V1__HttpSettin
 
 int local_test(const struct options *o, const struct plan_build *b)
 {
-    struct local l = {.plan = b->plan,
-                      .member = {.last_k = -1},
-                      .is_strict = o->value[OPTIONS_STRICT].flag};
+    struct local l = {
+        .plan = b->plan, .member = {.last_k = -1}, .is_strict = o->value[OPTIONS_STRICT].flag};
     Lps__V1__HttpSettings *http = NULL;
     struct conf *conf = NULL;
     char host[65] = "";
