@@ -32,6 +32,7 @@ struct service_headline {
     char run[CLUSTER_RUN_ID_MAX + 1];
     enum cluster_state state;
     enum cluster_stop stop;
+    bool stored; // T0 is told
     int64_t t0_ns;
     size_t n_ended;
 };

@@ -183,7 +183,7 @@ void service_on_state_due(evutil_socket_t fd, short what, void *arg)
 static bool is_new(const struct service_headline *a, const struct service_headline *b)
 {
     return strcmp(a->run, b->run) != 0 || a->state != b->state || a->stop != b->stop ||
-           a->t0_ns != b->t0_ns || a->n_ended != b->n_ended;
+           a->stored != b->stored || a->t0_ns != b->t0_ns || a->n_ended != b->n_ended;
 }
 
 void service_tell_state(struct service *service)
@@ -199,6 +199,7 @@ void service_tell_state(struct service *service)
     snprintf(now.run, sizeof now.run, "%s", run->id);
     now.state = run->state;
     now.stop = run->stop;
+    now.stored = run->stored;
     now.t0_ns = run->t0_ns;
     judge_ends(service->master->run->judge, &now.n_ended);
     if (is_new(&now, &service->told)) {
