@@ -87,6 +87,8 @@ def in_ready(t):
     cluster = start_cluster(t, StartLead=2)
     for pause_s in (0, 2):
         _, target, all_lps = submit(t, cluster, "-rc", "300")
+        for lps in all_lps:
+            lps.await_text("ready, starting")
         t0_ms = cluster.await_run("Ready")["startsAt"]
         restart(cluster, pause_s)
         assert cluster.state()["run"]["startsAt"] == t0_ms, "T0 is never withdrawn"
