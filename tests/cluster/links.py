@@ -36,22 +36,6 @@ def a_worker_that_does_not_hear_the_master_goes_on(t):
 
 
 @test
-def a_window_whose_acknowledgement_is_lost_counts_once(t):
-    """With no heartbeat in between, it is the one segment that TCP sends before it waits to hear of it."""
-    cluster = Cluster(t, Lease=60).start()
-    all_lps = cluster.submit_all(RATE, 6)
-    cluster.await_requests(2.3 * RATE, "w2")
-    cluster.await_second(1, "w2")
-    cluster.network.one_way("m1", "w2", loss=1)
-    cluster.await_second(2, "w2")
-    cluster.network.reset("w2", "m1")
-    cluster.await_connected("w2", False)
-    cluster.network.one_way("m1", "w2")
-    cluster.await_connected("w2", True)
-    passed(cluster, all_lps, 6 * RATE)
-
-
-@test
 def a_partition_over_the_end_delays_the_result(t):
     cluster = Cluster(t).start()
     all_lps = cluster.submit_all(RATE, 3)
