@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Many runs: their history, results of before, runs that are left and come back to, those that wait behind another.
 
-RUNS=1000 tests/e2e/runs.py many_runs_leave_nothing_behind   prints descriptors and memory of both daemons as it goes.
+RUNS=1000 tests/e2e/history.py many_runs_leave_nothing_behind   prints descriptors and memory of both daemons as it goes.
 """
 import json
 import os
