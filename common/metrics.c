@@ -157,6 +157,16 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+// All but the descriptors, which are a gauge.
+static void merge_health(struct metrics_health *into, const struct metrics_health *from)
+{
+    into->loop_stall_us = larger(into->loop_stall_us, from->loop_stall_us);
+    into->cpu_us += from->cpu_us;
+    into->paused_us = larger(into->paused_us, from->paused_us);
+    into->busy_us = larger(into->busy_us, from->busy_us);
+    into->steal_us = larger(into->steal_us, from->steal_us);
+}
+
 void metrics_merge_peer(struct metrics_window *into, const struct metrics_window *from)
 {
     for (uint32_t i = 0; i < into->n_series && i < from->n_series; i++) {
@@ -164,12 +174,14 @@ void metrics_merge_peer(struct metrics_window *into, const struct metrics_window
         into->series[i].n.in_flight += from->series[i].n.in_flight;
         into->series[i].n.in_flight_max += from->series[i].n.in_flight_max;
     }
-    into->health.loop_stall_us = larger(into->health.loop_stall_us, from->health.loop_stall_us);
-    into->health.cpu_us += from->health.cpu_us;
+    merge_health(&into->health, &from->health);
     into->health.fds += from->health.fds;
-    into->health.paused_us = larger(into->health.paused_us, from->health.paused_us);
-    into->health.busy_us = larger(into->health.busy_us, from->health.busy_us);
-    into->health.steal_us = larger(into->health.steal_us, from->health.steal_us);
+}
+
+void metrics_merge_later_health(struct metrics_health *into, const struct metrics_health *from)
+{
+    merge_health(into, from);
+    into->fds = from->fds;
 }
 
 void metrics_merge_later(struct metrics_series *into, const struct metrics_series *from)

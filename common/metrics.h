@@ -103,6 +103,7 @@ void metrics_merge_peer(struct metrics_window *into, const struct metrics_window
 // A later second of the same source: counters and histograms add up, gauges are replaced
 // (in_flight) or raised (in_flight_max).
 void metrics_merge_later(struct metrics_series *into, const struct metrics_series *from);
+void metrics_merge_later_health(struct metrics_health *into, const struct metrics_health *from);
 
 // Responses that count as errors: failed plus HTTP status >= 400 (reference rule: code 0 or >=
 // 400).

@@ -256,8 +256,11 @@ static json_t *ms_or_null(bool known, int64_t ns)
 json_t *result_generator(const struct generator *g)
 {
     static const struct generator none;
-    struct generator_look look = generator_verdict(g != NULL ? g : &none);
-    char *text = generator_text(g != NULL ? g : &none);
+
+    if (g == NULL)
+        g = &none;
+    struct generator_look look = generator_verdict(g);
+    char *text = generator_text(g);
     json_t *json = json_pack("{s:s s:o s:s}", "state", generator_state_name[look.state], "limit",
                              text_or_null(generator_limit_name[look.limit]), "text", text);
 

@@ -455,23 +455,26 @@ void store_add_member(struct store *s, const struct store_member *member)
     hand_over(s, job);
 }
 
-void store_set_state(struct store *s, const char *run, int state, int stop)
+// Of a run that is there: up to two numbers.
+static void set_numbers(struct store *s, enum store_job_kind kind, const char *run, int64_t a,
+                        int64_t b)
 {
-    struct store_job *job = job_new(STORE_JOB_STATE);
+    struct store_job *job = job_new(kind);
 
-    job->number[0] = state;
-    job->number[1] = stop;
+    job->number[0] = a;
+    job->number[1] = b;
     job->text[0] = xstrdup(run);
     hand_over(s, job);
 }
 
+void store_set_state(struct store *s, const char *run, int state, int stop)
+{
+    set_numbers(s, STORE_JOB_STATE, run, state, stop);
+}
+
 void store_set_alive(struct store *s, const char *run, int64_t now_ns)
 {
-    struct store_job *job = job_new(STORE_JOB_ALIVE);
-
-    job->number[0] = now_ns;
-    job->text[0] = xstrdup(run);
-    hand_over(s, job);
+    set_numbers(s, STORE_JOB_ALIVE, run, now_ns, 0);
 }
 
 void store_add_end(struct store *s, const char *run, uint32_t series, int64_t k, double value,
@@ -490,12 +493,7 @@ void store_add_end(struct store *s, const char *run, uint32_t series, int64_t k,
 
 void store_add_outage(struct store *s, const char *run, int64_t from_ns, int64_t to_ns)
 {
-    struct store_job *job = job_new(STORE_JOB_OUTAGE);
-
-    job->number[0] = from_ns;
-    job->number[1] = to_ns;
-    job->text[0] = xstrdup(run);
-    hand_over(s, job);
+    set_numbers(s, STORE_JOB_OUTAGE, run, from_ns, to_ns);
 }
 
 void store_add_window(struct store *s, const char *run, uint32_t source, uint64_t seq,

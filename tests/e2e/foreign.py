@@ -126,6 +126,17 @@ def submit(session, pb, text):
     return reply.run
 
 
+def connect(t):
+    """gRPC, the messages, a cluster of a master alone, and a session with it that has measured the clock."""
+    grpc, pb, pb_grpc, _, _ = stubs(t)
+    cluster = t.cluster()
+    cluster.start_master()
+    session = Session(grpc, pb, pb_grpc, cluster.port, "foreign")
+    t.cleanups.append(session.close)
+    session.measure_clock()
+    return grpc, pb, cluster, session
+
+
 @test
 def drives_a_whole_session(t):
     grpc, pb, pb_grpc, _, _ = stubs(t)
@@ -167,12 +178,7 @@ def drives_a_whole_session(t):
 
 @test
 def totals_that_differ_are_flagged(t):
-    grpc, pb, pb_grpc, _, _ = stubs(t)
-    cluster = t.cluster()
-    cluster.start_master()
-    session = Session(grpc, pb, pb_grpc, cluster.port, "foreign")
-    t.cleanups.append(session.close)
-    session.measure_clock()
+    _, pb, cluster, session = connect(t)
     run = submit(session, pb, json.dumps(PLAN, sort_keys=True, separators=(",", ":")).encode())
     session.await_answer("run", lambda m: m.run == run and m.state == pb.RUNNING)
     session.send(window=window(pb, run, 1, 0, 10))
@@ -186,12 +192,7 @@ def totals_that_differ_are_flagged(t):
 
 @test
 def a_gap_in_the_sequence_ends_the_stream(t):
-    grpc, pb, pb_grpc, _, _ = stubs(t)
-    cluster = t.cluster()
-    cluster.start_master()
-    session = Session(grpc, pb, pb_grpc, cluster.port, "foreign")
-    t.cleanups.append(session.close)
-    session.measure_clock()
+    grpc, pb, cluster, session = connect(t)
     run = submit(session, pb, json.dumps(PLAN, sort_keys=True, separators=(",", ":")).encode())
     session.await_answer("run", lambda m: m.run == run and m.state == pb.RUNNING)
     session.send(window=window(pb, run, 2, 0, 10))
@@ -230,12 +231,7 @@ def beside_a_worker_of_ours(t):
 
 @test
 def long_answers_come_in_pieces(t):
-    grpc, pb, pb_grpc, _, _ = stubs(t)
-    cluster = t.cluster()
-    cluster.start_master()
-    session = Session(grpc, pb, pb_grpc, cluster.port, "foreign")
-    t.cleanups.append(session.close)
-    session.measure_clock()
+    grpc, pb, cluster, session = connect(t)
     iterations = [{**PLAN["rounds"][0]["iterations"][0], "name": f"i{i}"} for i in range(300)]
     wide = {**PLAN, "rounds": [{**PLAN["rounds"][0], "iterations": iterations}]}
     run = submit(session, pb, json.dumps(wide, sort_keys=True, separators=(",", ":")).encode())

@@ -127,6 +127,13 @@ static void gauges_add_up_over_peers_and_are_replaced_over_time(void **unused)
     assert_int_equal(total.n.in_flight, 4);
     assert_int_equal(total.n.in_flight_max, 9);
 
+    struct metrics_health later = a->health;
+    metrics_merge_later_health(&later, &b->health);
+    assert_int_equal(later.loop_stall_us, 7);
+    assert_int_equal(later.cpu_us, 3);
+    assert_int_equal(later.fds, 20);
+    assert_int_equal(later.busy_us, 4);
+    assert_int_equal(later.steal_us, 8);
     metrics_merge_peer(a, b);
     assert_int_equal(a->series[0].n.started, 3);
     assert_int_equal(a->series[0].n.in_flight, 7);

@@ -381,6 +381,7 @@ int remote_show(const struct options *o)
     if (code == RESULT_PASSED)
         show_result(o, result);
     json_decref(result);
+    json_decref(status);
     return code;
 }
 

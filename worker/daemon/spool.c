@@ -98,14 +98,7 @@ static bool merge(const struct spool *sp, const struct entry *a, const struct en
     if (ok) {
         for (uint32_t i = 0; i < sp->n_series; i++)
             metrics_merge_later(&into->series[i], &from->series[i]);
-        if (from->health.loop_stall_us > into->health.loop_stall_us)
-            into->health.loop_stall_us = from->health.loop_stall_us;
-        into->health.cpu_us += from->health.cpu_us;
-        into->health.fds = from->health.fds;
-        if (from->health.busy_us > into->health.busy_us)
-            into->health.busy_us = from->health.busy_us;
-        if (from->health.steal_us > into->health.steal_us)
-            into->health.steal_us = from->health.steal_us;
+        metrics_merge_later_health(&into->health, &from->health);
         into->k = from->k;
         Lps__V1__Window *message = wire_window_encode(into);
         struct entry e = pack(message);
