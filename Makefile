@@ -129,6 +129,7 @@ $(call unit,rpc rpc_connect rpc_health): tests/unit/rpc_test_util.c tests/unit/r
 $(call unit,http http_stream): tests/unit/http_test_util.c tests/unit/http_test_util.h
 $(call unit,method_make method_code method_token method_text method_number method_store method_find method_findxml): \
 	tests/unit/method_test_util.c tests/unit/method_test_util.h
+$(call unit,store store_damage): tests/unit/store_test_world.c tests/unit/store_test_world.h
 $(call unit,tmpl tmpl_call): tests/unit/tmpl_test_util.c tests/unit/tmpl_test_util.h
 $(call unit,session session_slot): tests/unit/session_test_world.c tests/unit/session_test_world.h
 $(call unit,rpc rpc_connect rpc_health uplink http http_stream): tests/unit/wait.c tests/unit/wait.h
